@@ -1,0 +1,129 @@
+//! What a person set. Secrets are not among it: an endpoint only remembers that it has a key.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::{ModelRef, ProviderId, Wire};
+
+/// Light, dark, or as the system says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum Theme {
+    /// As the system says.
+    #[default]
+    System,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+}
+
+/// How the window looks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(default)]
+#[ts(export)]
+pub struct Appearance {
+    /// Light or dark.
+    pub theme: Theme,
+    /// Size of the text in percent: 80 to 160.
+    pub text_percent: u16,
+}
+
+impl Default for Appearance {
+    fn default() -> Self {
+        Self {
+            theme: Theme::System,
+            text_percent: 100,
+        }
+    }
+}
+
+/// All settings of a person. A field that an older file lacks takes its default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(default)]
+#[ts(export)]
+pub struct Settings {
+    /// How the window looks.
+    pub appearance: Appearance,
+    /// The model for a new conversation; `None` is the in-house default.
+    pub default_model: Option<ModelRef>,
+    /// The key that summons the quick window, as `Ctrl+Shift+Space`; empty switches it off.
+    pub hotkey: String,
+    /// Models that the person pinned to the top of the picker.
+    pub favourites: Vec<ModelRef>,
+    /// Models used last, newest first, 8 at most.
+    pub recents: Vec<ModelRef>,
+    /// What the person adds to the assistant's instructions, at most 8 KiB.
+    pub instructions: String,
+    /// Whether the first start was gone through.
+    pub welcomed: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            appearance: Appearance::default(),
+            default_model: None,
+            hotkey: "Ctrl+Shift+Space".to_owned(),
+            favourites: Vec::new(),
+            recents: Vec::new(),
+            instructions: String::new(),
+            welcomed: false,
+        }
+    }
+}
+
+/// That a key was saved, without the key: enough to tell "the keyring lost it" from "none yet".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct KeyRecord {
+    /// The key's last four characters; empty when it has fewer than twelve.
+    pub last_four: String,
+    /// When it was saved.
+    #[ts(type = "number")]
+    pub saved_at: i64,
+}
+
+/// A key of the API, without the key: the program that holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct ApiKey {
+    /// The program's name, as the person gave it.
+    pub name: String,
+    /// When it was made.
+    #[ts(type = "number")]
+    pub created_at: i64,
+}
+
+/// A provider as configured: a built-in one or an address that the person added.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct Endpoint {
+    /// The provider's name in `provider/model`.
+    pub id: ProviderId,
+    /// A name for people.
+    pub name: String,
+    /// Where it is, as `http://localhost:11434/v1`.
+    pub base_url: String,
+    /// What it speaks.
+    pub wire: Wire,
+    /// Whether requests carry a key.
+    pub needs_key: bool,
+    /// The key that was saved for it.
+    pub key: Option<KeyRecord>,
+}
+
+/// An address that a person adds or changes. Its key, if any, goes to the vault by a way of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct EndpointDraft {
+    /// The endpoint to change; `None` adds one, named after `name`.
+    pub id: Option<ProviderId>,
+    /// A name for people, 1 to 64 characters.
+    pub name: String,
+    /// `http` or `https`, a host, and the path before `/chat/completions`.
+    pub base_url: String,
+    /// Whether requests carry a key.
+    pub needs_key: bool,
+}
