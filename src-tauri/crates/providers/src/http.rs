@@ -1,0 +1,360 @@
+//! The one way to the network: one client for all providers, with every wait and every size bounded.
+//!
+//! No redirect is followed, so a key never reaches another address than the one it was saved for;
+//! there are no cookies and no referrer. Answers of this machine's own servers bypass proxies.
+
+mod retry;
+
+use std::error::Error;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use protocol::{AppError, ErrorCode, RunsAt, Secret};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use reqwest::{Client, ClientBuilder, Response, redirect};
+use tokio::time::timeout;
+use url::Url;
+
+pub use self::retry::Retries;
+use crate::error::classify;
+use crate::{ErrorKind, Fault, runs_at};
+
+/// The longest body that is read whole, in bytes, unpacked.
+pub(crate) const MAX_BODY_BYTES: usize = 8 << 20;
+
+/// How much of an error's body is read, in bytes, unpacked.
+const MAX_ERROR_BYTES: usize = 64 << 10;
+
+/// How long is waited for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// To connect, TLS included.
+    pub connect: Duration,
+    /// From the request to the head of the answer.
+    pub headers: Duration,
+    /// The same for a server on this machine, which may first load its model and read the prompt.
+    pub headers_local: Duration,
+    /// From the request for a list to its head.
+    pub headers_list: Duration,
+    /// Between two pieces of a body; comments count as pieces.
+    pub idle: Duration,
+    /// When a request is sent again.
+    pub retries: Retries,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            headers: Duration::from_secs(120),
+            headers_local: Duration::from_secs(600),
+            headers_list: Duration::from_secs(20),
+            idle: Duration::from_secs(300),
+            retries: Retries::default(),
+        }
+    }
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+#[error("the network client could not be set up ({0}); check the machine's certificates")]
+pub struct HttpError(#[from] reqwest::Error);
+
+impl From<HttpError> for AppError {
+    fn from(error: HttpError) -> Self {
+        Self::new(ErrorCode::Network, error.to_string())
+    }
+}
+
+/// The client, built once and shared by all providers; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Http {
+    remote: Client,
+    local: Client,
+    limits: Limits,
+}
+
+/// A request to send, as often as need be.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) url: Url,
+    pub(crate) key: Option<Secret<String>>,
+    /// `POST` with this JSON; `GET` without.
+    pub(crate) body: Option<Bytes>,
+}
+
+impl Http {
+    /// A client with the default [`Limits`].
+    ///
+    /// # Errors
+    /// When TLS cannot be set up on this machine.
+    pub fn new() -> Result<Self, HttpError> {
+        Self::with_limits(Limits::default())
+    }
+
+    /// A client with other limits.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up on this machine.
+    pub fn with_limits(limits: Limits) -> Result<Self, HttpError> {
+        // Whoever installs one first wins; it is the same one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let build = |builder: ClientBuilder| {
+            builder
+                .redirect(redirect::Policy::none())
+                .referer(false)
+                .connect_timeout(limits.connect)
+                .user_agent(concat!("pilotfish/", env!("CARGO_PKG_VERSION")))
+                .build()
+        };
+        let remote = build(Client::builder())?;
+        let local = build(Client::builder().no_proxy())?;
+        Ok(Self {
+            remote,
+            local,
+            limits,
+        })
+    }
+
+    /// Sends the request until it is answered with success or there is no point in going on.
+    /// A request without a body is sent once: it is a list that can be asked for again.
+    pub(crate) async fn send(&self, call: &Call) -> Result<Response, Fault> {
+        let headers = call_headers(call)?;
+        let mut sent = 0;
+        loop {
+            let (fault, answered) = match self.attempt(call, &headers).await {
+                Ok(response) => return Ok(response),
+                Err(failure) => failure,
+            };
+            let wait = self.limits.retries.wait(sent, &fault, answered.as_ref());
+            let Some(wait) = wait.filter(|_| call.body.is_some()) else {
+                return Err(fault);
+            };
+            tracing::debug!(kind = ?fault.kind, status = fault.status, ?wait, "request is sent again");
+            tokio::time::sleep(wait).await;
+            sent += 1;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        call: &Call,
+        headers: &HeaderMap,
+    ) -> Result<Response, (Fault, Option<HeaderMap>)> {
+        let local = runs_at(&call.url) == RunsAt::ThisMachine;
+        let client = if local { &self.local } else { &self.remote };
+        let request = match &call.body {
+            Some(body) => client.post(call.url.clone()).body(body.clone()),
+            None => client.get(call.url.clone()),
+        };
+        let limit = match &call.body {
+            None => self.limits.headers_list,
+            Some(_) if local => self.limits.headers_local,
+            Some(_) => self.limits.headers,
+        };
+        let response = match timeout(limit, request.headers(headers.clone()).send()).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err((not_sent(&call.url, &error), None)),
+            Err(_) => return Err((silent(&call.url, limit, ErrorKind::Network), None)),
+        };
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let headers = response.headers().clone();
+        if status.is_redirection() {
+            return Err((moved(&call.url, status.as_u16(), &headers), Some(headers)));
+        }
+        let mut response = response;
+        let (body, _) = self.read(&mut response, MAX_ERROR_BYTES).await;
+        let body = match &call.key {
+            Some(key) => scrub(&String::from_utf8_lossy(&body), key).into_bytes(),
+            None => body,
+        };
+        let fault = classify::answer(status.as_u16(), &headers, &body, SystemTime::now());
+        Err((fault, Some(headers)))
+    }
+
+    /// The next piece of a body; `None` at its end.
+    pub(crate) async fn chunk(&self, response: &mut Response) -> Result<Option<Bytes>, Fault> {
+        match timeout(self.limits.idle, response.chunk()).await {
+            Ok(Ok(chunk)) => Ok(chunk),
+            Ok(Err(error)) => Err(Fault::new(
+                ErrorKind::Interrupted,
+                format!(
+                    "the connection to {} broke off before the answer ended ({}); continue it, or \
+                     ask again",
+                    host(response.url()),
+                    innermost(&error)
+                ),
+            )
+            .with_code("connection_lost")),
+            Err(_) => Err(silent(
+                response.url(),
+                self.limits.idle,
+                ErrorKind::Interrupted,
+            )),
+        }
+    }
+
+    /// The whole body.
+    pub(crate) async fn body(&self, response: &mut Response) -> Result<Vec<u8>, Fault> {
+        match self.read(response, MAX_BODY_BYTES).await {
+            (body, None) => Ok(body),
+            (_, Some(fault)) => Err(fault),
+        }
+    }
+
+    /// As much of the body as the limit allows, and why there is not more.
+    async fn read(&self, response: &mut Response, limit: usize) -> (Vec<u8>, Option<Fault>) {
+        let mut body = Vec::new();
+        loop {
+            match self.chunk(response).await {
+                Ok(None) => return (body, None),
+                Ok(Some(chunk)) if body.len() + chunk.len() > limit => {
+                    body.extend_from_slice(&chunk[..limit - body.len()]);
+                    let message = format!(
+                        "{} answered with more than {limit} bytes; check the base URL",
+                        host(response.url())
+                    );
+                    let fault = Fault::new(ErrorKind::Unknown, message).with_code("too_large");
+                    return (body, Some(fault));
+                }
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Err(fault) => return (body, Some(fault)),
+            }
+        }
+    }
+}
+
+fn call_headers(call: &Call) -> Result<HeaderMap, Fault> {
+    let mut headers = HeaderMap::new();
+    if let Some(key) = &call.key {
+        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", key.expose().trim()))
+            .map_err(|_| {
+                Fault::new(
+                    ErrorKind::Auth,
+                    "the key holds characters that no key has; copy it again and save it anew",
+                )
+            })?;
+        bearer.set_sensitive(true);
+        headers.insert(AUTHORIZATION, bearer);
+    }
+    if call.body.is_some() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+    } else {
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    }
+    Ok(headers)
+}
+
+fn not_sent(url: &Url, error: &reqwest::Error) -> Fault {
+    let host = host(url);
+    let why = innermost(error);
+    let message = if error.is_connect() || error.is_timeout() {
+        format!("could not connect to {host} ({why}); check that it runs, and the base URL")
+    } else {
+        format!("the request to {host} got no answer ({why}); try again")
+    };
+    Fault::new(ErrorKind::Network, message).with_code("connection")
+}
+
+fn silent(url: &Url, limit: Duration, kind: ErrorKind) -> Fault {
+    let message = format!(
+        "{} was silent for {} s; try again",
+        host(url),
+        limit.as_secs()
+    );
+    Fault::new(kind, message).with_code("timeout")
+}
+
+fn moved(url: &Url, status: u16, headers: &HeaderMap) -> Fault {
+    let target = headers
+        .get(LOCATION)
+        .and_then(|location| location.to_str().ok())
+        .and_then(|location| url.join(location).ok())
+        .and_then(|target| target.host_str().map(|_| host(&target)));
+    let message = match target {
+        Some(target) => format!(
+            "{} points to {target}, which is not followed; if that is right, put it into the base \
+             URL",
+            host(url)
+        ),
+        None => format!("{} points elsewhere; check the base URL", host(url)),
+    };
+    let fault = Fault::new(ErrorKind::InvalidRequest, message).with_code("redirect");
+    Fault {
+        status: Some(status),
+        ..fault
+    }
+}
+
+/// Host and port, for people.
+fn host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or("the server");
+    url.port()
+        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// What lies at the bottom of an error, which is what a person can act on.
+fn innermost(error: &dyn Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error
+        .to_string()
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(200)
+        .collect()
+}
+
+/// The text without the key. A text may have been cut inside it, so its beginning counts.
+pub(crate) fn scrub(text: &str, key: &Secret<String>) -> String {
+    let key = key.expose().trim();
+    let Some(start) = key
+        .get(..key.len().min(12))
+        .filter(|start| start.len() >= 4)
+    else {
+        return text.to_owned();
+    };
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(start) {
+        clean.push_str(&rest[..at]);
+        clean.push('…');
+        let found = &rest[at..];
+        let shared = found
+            .bytes()
+            .zip(key.bytes())
+            .take_while(|(a, b)| a == b)
+            .count();
+        rest = &found[shared..];
+    }
+    clean.push_str(rest);
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::Secret;
+
+    use super::scrub;
+
+    #[test]
+    fn the_key_is_scrubbed_even_when_cut() {
+        let key = Secret::new("sk-canary-0123456789".to_owned());
+        for (text, clean) in [
+            ("bad key sk-canary-0123456789.", "bad key …."),
+            ("sk-canary-0123456789sk-canary-0123456789", "……"),
+            ("cut: sk-canary-01234", "cut: …"),
+            ("é sk-canary-01é", "é …é"),
+            ("nothing", "nothing"),
+        ] {
+            assert_eq!(scrub(text, &key), clean);
+        }
+        assert_eq!(scrub("ok", &Secret::new("k".to_owned())), "ok");
+    }
+}

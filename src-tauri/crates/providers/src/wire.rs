@@ -1,0 +1,146 @@
+//! The protocols that providers speak, each a pure pair: a request to bytes, and a state machine
+//! from frames to events. No wire does I/O, so each is tested by feeding it; [`Decoder`] joins one to
+//! the framer and holds the rule for the end of a stream, which is the same for all.
+
+pub(crate) mod chat;
+
+use std::ops::ControlFlow;
+
+use protocol::Wire;
+
+use crate::catalog::Quirks;
+use crate::sse::{Frame, Framer};
+use crate::{ErrorKind, Fault, ProviderEvent, Request};
+
+/// The code of a fault about a frame that holds no JSON: at the very end of a stream it only means
+/// that the stream was cut there.
+pub(crate) const INVALID_JSON: &str = "invalid_json";
+
+/// Turns a provider's frames into events.
+pub trait Mapper: Send {
+    /// Takes a frame and appends what it says to `out`; `Break` when the wire says that nothing
+    /// follows.
+    ///
+    /// # Errors
+    /// The provider's error in the stream, or a frame that cannot be understood. What was appended
+    /// before is still good; the mapper takes no further frames.
+    fn push(
+        &mut self,
+        frame: &Frame,
+        out: &mut Vec<ProviderEvent>,
+    ) -> Result<ControlFlow<()>, Fault>;
+
+    /// Ends the answer: appends what was held back and `Finished`.
+    ///
+    /// # Errors
+    /// `Interrupted` when the wire's terminal event was not seen; what was held back is appended
+    /// all the same.
+    fn finish(&mut self, out: &mut Vec<ProviderEvent>) -> Result<(), Fault>;
+}
+
+/// A fresh mapper of the wire.
+///
+/// # Errors
+/// When this version does not speak the wire.
+pub fn mapper(wire: Wire) -> Result<Box<dyn Mapper>, Fault> {
+    match wire {
+        Wire::Chat => Ok(Box::new(chat::ChatMapper::new())),
+        Wire::Inhouse | Wire::Responses | Wire::Messages | Wire::Gemini => Err(unspoken(wire)),
+    }
+}
+
+/// The body that asks for a streamed answer.
+pub(crate) fn encode(wire: Wire, request: &Request, quirks: &Quirks) -> Result<Vec<u8>, Fault> {
+    match wire {
+        Wire::Chat => chat::encode(request, quirks),
+        Wire::Inhouse | Wire::Responses | Wire::Messages | Wire::Gemini => Err(unspoken(wire)),
+    }
+}
+
+/// Reads an answer that came whole, from a server that did not stream or did not say that it does;
+/// `None` when the body is none.
+pub(crate) fn whole(
+    wire: Wire,
+    mut decoder: Decoder,
+    body: &[u8],
+    out: &mut Vec<ProviderEvent>,
+) -> Option<Result<(), Fault>> {
+    let text = String::from_utf8_lossy(body);
+    let text = text.trim();
+    if ["data:", "event:", "id:", "retry:", ":"]
+        .iter()
+        .any(|start| text.starts_with(start))
+    {
+        return Some(decoder.push(body, out).and_then(|_| decoder.finish(out)));
+    }
+    match wire {
+        Wire::Chat => chat::whole(text, out),
+        Wire::Inhouse | Wire::Responses | Wire::Messages | Wire::Gemini => {
+            Some(Err(unspoken(wire)))
+        }
+    }
+}
+
+fn unspoken(wire: Wire) -> Fault {
+    let name = serde_json::to_string(&wire).unwrap_or_default();
+    Fault::new(
+        ErrorKind::InvalidRequest,
+        format!("this version does not speak the wire {name}; use \"chat\""),
+    )
+    .with_code("unsupported_wire")
+}
+
+/// Bytes of an event stream to events, by the rules of one wire.
+pub struct Decoder {
+    framer: Framer,
+    mapper: Box<dyn Mapper>,
+    frames: Vec<Frame>,
+}
+
+impl Decoder {
+    /// A decoder at the beginning of an answer.
+    ///
+    /// # Errors
+    /// When this version does not speak the wire.
+    pub fn new(wire: Wire) -> Result<Self, Fault> {
+        Ok(Self {
+            framer: Framer::new(),
+            mapper: mapper(wire)?,
+            frames: Vec::new(),
+        })
+    }
+
+    /// Takes bytes and appends their events to `out`; `Break` when nothing more is to come.
+    ///
+    /// # Errors
+    /// The provider's error, or a stream that cannot be read; what was appended before is good.
+    pub fn push(
+        &mut self,
+        bytes: &[u8],
+        out: &mut Vec<ProviderEvent>,
+    ) -> Result<ControlFlow<()>, Fault> {
+        let framed = self.framer.push(bytes, &mut self.frames);
+        for frame in self.frames.drain(..) {
+            if self.mapper.push(&frame, out)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        framed?;
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Ends the stream: appends what was held back, and `Finished` when the wire's terminal event
+    /// was seen.
+    ///
+    /// # Errors
+    /// `Interrupted` when it was not, or the provider's error when that was the last thing it said.
+    pub fn finish(&mut self, out: &mut Vec<ProviderEvent>) -> Result<(), Fault> {
+        if let Some(tail) = self.framer.finish()
+            && let Err(fault) = self.mapper.push(&tail, out)
+            && fault.code.as_deref() != Some(INVALID_JSON)
+        {
+            return Err(fault);
+        }
+        self.mapper.finish(out)
+    }
+}
