@@ -1,0 +1,118 @@
+//! A slot: one sequence of llama.cpp's cache, the tokens that stand in it, and the answer that is
+//! being made from it, if any.
+
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::sampling::LlamaSampler;
+use llama_cpp_2::token::LlamaToken;
+
+use super::text::TextStream;
+use crate::line::{Generate, Sampling, Tokens};
+
+/// Tokens that the repeat penalty looks back on.
+const PENALTY_WINDOW: i32 = 64;
+
+/// One sequence of the cache.
+pub(super) struct Slot {
+    /// Its number in llama.cpp.
+    pub(super) sequence: u32,
+    /// What stands in the cache for it.
+    pub(super) cached: Vec<LlamaToken>,
+    /// The conversation that it was last used for.
+    pub(super) key: Option<String>,
+    /// When it was last used, in requests.
+    pub(super) used: u64,
+    /// The answer that is being made.
+    pub(super) job: Option<Job>,
+}
+
+impl Slot {
+    pub(super) const fn new(sequence: u32) -> Self {
+        Self {
+            sequence,
+            cached: Vec::new(),
+            key: None,
+            used: 0,
+            job: None,
+        }
+    }
+
+    /// How many tokens of a prompt stand in this slot already.
+    pub(super) fn common_prefix(&self, prompt: &[LlamaToken]) -> usize {
+        self.cached
+            .iter()
+            .zip(prompt)
+            .take_while(|(a, b)| a == b)
+            .count()
+    }
+}
+
+/// An answer that is being made.
+pub(super) struct Job {
+    pub(super) id: u64,
+    pub(super) prompt: Vec<LlamaToken>,
+    pub(super) sampler: LlamaSampler,
+    pub(super) text: TextStream,
+    /// The token that was picked last and is not in the cache yet; `None` while the prompt is read.
+    pub(super) pending: Option<LlamaToken>,
+    pub(super) max_tokens: u32,
+    pub(super) tokens: Tokens,
+}
+
+impl Job {
+    pub(super) fn new(
+        model: &LlamaModel,
+        request: Generate,
+        prompt: Vec<LlamaToken>,
+        kept: usize,
+    ) -> Self {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let tokens = Tokens {
+            input: count(prompt.len()),
+            cached: count(kept),
+            output: 0,
+        };
+        Self {
+            id: request.id,
+            sampler: sampler(model, &request.sampling, request.id),
+            text: TextStream::new(request.stop),
+            pending: None,
+            max_tokens: request.max_tokens.unwrap_or(u32::MAX),
+            tokens,
+            prompt,
+        }
+    }
+}
+
+fn sampler(model: &LlamaModel, sampling: &Sampling, id: u64) -> LlamaSampler {
+    if sampling.temperature <= 0.0 {
+        return LlamaSampler::chain([LlamaSampler::greedy()], true);
+    }
+    let mut chain = Vec::new();
+    if (sampling.repeat_penalty - 1.0).abs() > f32::EPSILON {
+        let penalty = sampling.repeat_penalty;
+        chain.push(LlamaSampler::penalties(
+            model.n_vocab(),
+            PENALTY_WINDOW,
+            penalty,
+            0.0,
+            0.0,
+        ));
+    }
+    if let Ok(k @ 1..) = i32::try_from(sampling.top_k) {
+        chain.push(LlamaSampler::top_k(k));
+    }
+    chain.push(LlamaSampler::top_p(sampling.top_p, 1));
+    chain.push(LlamaSampler::min_p(sampling.min_p, 1));
+    chain.push(LlamaSampler::temp(sampling.temperature));
+    chain.push(LlamaSampler::dist(
+        sampling.seed.unwrap_or_else(|| fresh_seed(id)),
+    ));
+    LlamaSampler::chain(chain, true)
+}
+
+/// A seed that no other answer had: hashers are keyed at random in each process.
+fn fresh_seed(id: u64) -> u32 {
+    use std::hash::{BuildHasher, RandomState};
+    let bytes = RandomState::new().hash_one(id).to_le_bytes();
+    u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+}
