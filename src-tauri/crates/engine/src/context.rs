@@ -1,0 +1,337 @@
+//! What a model is given: the system prompt, and as much of the branch as fits its window.
+//!
+//! A model keeps what it has read as long as the request begins with the same bytes. So the system
+//! prompt never changes from turn to turn, what does change (the date) stands in the messages where
+//! it stays as it was, and when old messages must go, several go at once and then none for a while.
+
+use protocol::{Message, Part, Role};
+use providers::RequestMessage;
+
+use crate::clock;
+
+const SYSTEM: &str = "You are Pilotfish, an assistant in a desktop application. Answer in the \
+language of the person, correctly and to the point; use Markdown where it helps, and put code into \
+fenced blocks. You know what you learned in training and what stands in this conversation, and \
+nothing else: you cannot see the screen, files, e-mail or the web, and you know nothing of recent \
+events. When you do not know something, say so instead of guessing. A note in square brackets at \
+the beginning of a message tells the date; do not repeat it.";
+
+/// Exchanges are dropped in steps of this many, so that the kept ones begin alike for some turns.
+const DROP_STEP: usize = 4;
+
+/// Tokens that a message costs besides its text: its role and the template around it.
+const MESSAGE_OVERHEAD: u64 = 8;
+
+/// The conversation as it is sent.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Fitted {
+    /// Alternating, the person's first and last.
+    pub(crate) messages: Vec<RequestMessage>,
+    /// How many stored messages were left out at the beginning.
+    pub(crate) dropped: u32,
+    /// About how many tokens the request has, with the system prompt.
+    pub(crate) tokens: u64,
+}
+
+/// The system prompt with the person's own instructions after it.
+pub(crate) fn system_prompt(instructions: &str) -> String {
+    match instructions.trim() {
+        "" => SYSTEM.to_owned(),
+        own => format!("{SYSTEM}\n\nThe person asks you to heed this always:\n{own}"),
+    }
+}
+
+/// An estimate of a text's tokens that is rather too high: a third of its bytes. English has about
+/// four bytes to a token, code and other Latin scripts three, Chinese about three.
+pub(crate) fn estimate_tokens(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX).div_ceil(3)
+}
+
+/// The messages that may stand in the prompt: at most the window without room for an answer.
+pub(crate) fn fit(branch: &[Message], system: &str, window: Option<u32>) -> Fitted {
+    let mut turns = alternate(branch);
+    let fixed = estimate_tokens(system.len()) + MESSAGE_OVERHEAD;
+    let costs: Vec<u64> = turns.iter().map(Turn::tokens).collect();
+    let total = fixed + costs.iter().sum::<u64>();
+    let budget = window.map_or(u64::MAX, |window| {
+        let window = u64::from(window);
+        window - (window / 4).min(4096)
+    });
+    let cut = if total > budget {
+        exchanges_to_drop(&costs, total - budget) * 2
+    } else {
+        0
+    };
+    let kept = turns.split_off(cut);
+    let dropped = turns.iter().map(|turn| turn.stored).sum();
+    let tokens = total - costs.iter().take(cut).sum::<u64>();
+    Fitted {
+        messages: dated(kept),
+        dropped,
+        tokens,
+    }
+}
+
+/// How many of the oldest pairs must go to save that many tokens; the last message always stays.
+fn exchanges_to_drop(costs: &[u64], excess: u64) -> usize {
+    let pairs = costs.len().saturating_sub(1) / 2;
+    let mut saved = 0;
+    let needed = costs
+        .chunks_exact(2)
+        .take(pairs)
+        .take_while(|pair| {
+            let more = saved < excess;
+            saved += pair.iter().sum::<u64>();
+            more
+        })
+        .count();
+    let stepped = needed.next_multiple_of(DROP_STEP);
+    if stepped < pairs { stepped } else { needed }
+}
+
+/// One speaker's words until the other speaks.
+struct Turn {
+    role: Role,
+    parts: Vec<Part>,
+    at: i64,
+    /// How many stored messages it is made of.
+    stored: u32,
+}
+
+impl Turn {
+    fn tokens(&self) -> u64 {
+        let bytes: usize = self.parts.iter().map(sent_bytes).sum();
+        estimate_tokens(bytes) + MESSAGE_OVERHEAD
+    }
+}
+
+/// The bytes of a part that a model reads again. Thinking goes back only where a provider signed it.
+fn sent_bytes(part: &Part) -> usize {
+    match part {
+        Part::Text { text, .. } => text.len(),
+        Part::Thinking { text, blob, .. } => blob.as_ref().map_or(0, |_| text.len()),
+        Part::ToolCall {
+            name, arguments, ..
+        } => name.len() + arguments.len(),
+        Part::ToolResult { content, .. } => content.len(),
+        Part::Image { .. } | Part::File { .. } => 0,
+    }
+}
+
+/// Makes the branch alternate, as many chat templates demand: an answer of which nothing came is
+/// left out, and what the person said before and after it becomes one message.
+fn alternate(branch: &[Message]) -> Vec<Turn> {
+    let mut turns: Vec<Turn> = Vec::new();
+    let mut skipped = 0;
+    for message in branch {
+        let says = message.parts.iter().any(|part| sent_bytes(part) > 0);
+        let first_is_answer = turns.is_empty() && message.role == Role::Assistant;
+        if first_is_answer || (message.role == Role::Assistant && !says) {
+            skipped += 1;
+            continue;
+        }
+        match turns.last_mut().filter(|last| last.role == message.role) {
+            Some(last) => {
+                join(&mut last.parts, &message.parts);
+                last.stored += 1 + skipped;
+            }
+            None => turns.push(Turn {
+                role: message.role,
+                parts: message.parts.clone(),
+                at: message.created_at,
+                stored: 1 + skipped,
+            }),
+        }
+        skipped = 0;
+    }
+    turns
+}
+
+/// Adds parts to a message, texts joined by a blank line: some servers take no more than one text.
+fn join(parts: &mut Vec<Part>, more: &[Part]) {
+    for part in more {
+        match (parts.last_mut(), part) {
+            (
+                Some(Part::Text { text, blob: None }),
+                Part::Text {
+                    text: next,
+                    blob: None,
+                },
+            ) => {
+                text.push_str("\n\n");
+                text.push_str(next);
+            }
+            _ => parts.push(part.clone()),
+        }
+    }
+}
+
+/// Writes the date before the first message of the person, and before each that begins another day.
+fn dated(turns: Vec<Turn>) -> Vec<RequestMessage> {
+    let mut last_day = None;
+    let mut messages = Vec::with_capacity(turns.len());
+    for Turn {
+        role,
+        mut parts,
+        at,
+        ..
+    } in turns
+    {
+        if role == Role::User && last_day.replace(clock::day(at)) != Some(clock::day(at)) {
+            let note = format!("[Today is {}.]\n\n", clock::date_in_words(at));
+            match parts.first_mut() {
+                Some(Part::Text { text, .. }) => text.insert_str(0, &note),
+                _ => parts.insert(0, Part::text(note.trim_end())),
+            }
+        }
+        messages.push(RequestMessage { role, parts });
+    }
+    messages
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{ConversationId, Message, MessageId, MessageState, Part, Role};
+    use providers::RequestMessage;
+
+    use super::{Fitted, fit, system_prompt};
+
+    const DAY: i64 = 86_400_000;
+
+    fn message(role: Role, text: &str, at: i64) -> Message {
+        Message {
+            id: MessageId::generate(),
+            conversation_id: ConversationId::generate(),
+            parent_id: None,
+            role,
+            state: MessageState::Complete,
+            parts: if text.is_empty() {
+                vec![]
+            } else {
+                vec![Part::text(text)]
+            },
+            model: None,
+            served_by: None,
+            usage: None,
+            stop_reason: None,
+            error: None,
+            created_at: at,
+            first_token_at: None,
+            finished_at: None,
+        }
+    }
+
+    fn exchanges(count: usize, bytes: usize) -> Vec<Message> {
+        let text = |n: usize, who: &str| format!("{who}{n} {}", "x".repeat(bytes));
+        let mut branch: Vec<Message> = (0..count)
+            .flat_map(|n| {
+                let question = message(Role::User, &text(n, "q"), 0);
+                [question, message(Role::Assistant, &text(n, "a"), 1)]
+            })
+            .collect();
+        branch.push(message(Role::User, "the newest", 2));
+        branch
+    }
+
+    fn texts(messages: &[RequestMessage]) -> Vec<String> {
+        let text = |message: &RequestMessage| match message.parts.first() {
+            Some(Part::Text { text, .. }) => text.clone(),
+            other => panic!("a text was expected, not {other:?}"),
+        };
+        messages.iter().map(text).collect()
+    }
+
+    fn fitted(branch: &[Message], window: Option<u32>) -> Fitted {
+        fit(branch, &system_prompt(""), window)
+    }
+
+    #[test]
+    fn everything_is_sent_while_it_fits() {
+        let all = fitted(&exchanges(3, 10), Some(4096));
+        assert_eq!((all.messages.len(), all.dropped), (7, 0));
+        assert_eq!(
+            fitted(&exchanges(3, 1_000_000), None).dropped,
+            0,
+            "an unknown window"
+        );
+    }
+
+    #[test]
+    fn the_oldest_pairs_go_first_and_the_newest_message_stays() {
+        let long = fitted(&exchanges(40, 300), Some(4096));
+        assert!(
+            long.dropped > 0 && long.dropped.is_multiple_of(2),
+            "whole pairs"
+        );
+        assert!(
+            long.tokens <= 3072,
+            "{} tokens leave a quarter for the answer",
+            long.tokens
+        );
+        assert_eq!(long.messages.first().map(|m| m.role), Some(Role::User));
+        assert_eq!(
+            texts(&long.messages).last().map(String::as_str),
+            Some("the newest")
+        );
+
+        let tight = fitted(&exchanges(3, 30_000), Some(512));
+        assert_eq!(
+            (tight.messages.len(), tight.dropped),
+            (1, 6),
+            "even when it does not fit"
+        );
+    }
+
+    #[test]
+    fn a_long_conversation_begins_alike_for_some_turns() {
+        let begins: Vec<String> = (40..48)
+            .map(|count| texts(&fitted(&exchanges(count, 300), Some(4096)).messages).remove(0))
+            .collect();
+        let mut distinct = begins.clone();
+        distinct.dedup();
+        assert!(
+            distinct.len() <= 3,
+            "8 turns begin in at most 3 ways, not {}",
+            distinct.len()
+        );
+    }
+
+    #[test]
+    fn the_prefix_of_a_turn_is_that_of_the_next() {
+        let mut branch = vec![
+            message(Role::User, "one", 0),
+            message(Role::Assistant, "1", 1),
+        ];
+        branch.push(message(Role::User, "two", DAY));
+        let first = fitted(&branch, Some(4096)).messages;
+        branch.push(message(Role::Assistant, "2", DAY));
+        branch.push(message(Role::User, "three", DAY + 5));
+        let second = fitted(&branch, Some(4096)).messages;
+        assert_eq!(second[..3], first[..]);
+        let texts = texts(&second);
+        assert_eq!(texts[0], "[Today is Thursday, 1 January 1970.]\n\none");
+        assert_eq!(texts[2], "[Today is Friday, 2 January 1970.]\n\ntwo");
+        assert_eq!(texts[4], "three", "the same day is told once");
+    }
+
+    #[test]
+    fn an_answer_that_never_came_leaves_no_gap() {
+        let branch = [
+            message(Role::User, "one", 0),
+            message(Role::Assistant, "", 0),
+            message(Role::User, "two", 0),
+        ];
+        let sent = fitted(&branch, None).messages;
+        assert_eq!(
+            texts(&sent),
+            ["[Today is Thursday, 1 January 1970.]\n\none\n\ntwo"]
+        );
+    }
+
+    #[test]
+    fn own_instructions_follow_the_house_s() {
+        let own = system_prompt(" Call me Ada. ");
+        assert!(own.starts_with(&system_prompt("  ")) && own.ends_with("\nCall me Ada."));
+        assert!(own.contains("You are Pilotfish"));
+    }
+}

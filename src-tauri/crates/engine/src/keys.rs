@@ -1,0 +1,155 @@
+//! API keys: kept by the vault, noted in the store without the key itself, and read only on the
+//! way into a request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::{AppError, Endpoint, ErrorCode, KeyRecord, Model, ProviderId, Secret, VaultState};
+use vault::SessionKeys;
+
+use crate::{Change, Engine, clock};
+
+/// Room for the longest keys in use and then some.
+const KEY_BYTES: usize = 4096;
+
+/// A key shorter than this shows none of its characters.
+const SHOWN_FROM: usize = 12;
+
+/// How long a person waits for "test".
+const TEST_LIMIT: Duration = Duration::from_secs(15);
+
+impl Engine {
+    /// Saves a provider's key: in the vault first, then the note that there is one.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for a text that cannot be a key; `NotFound`; the vault's and the store's.
+    pub async fn set_key(
+        &self,
+        provider: &ProviderId,
+        key: Secret<String>,
+    ) -> Result<Endpoint, AppError> {
+        self.store()?;
+        let endpoint = self.endpoint(provider).await?;
+        let key = clean(&key)?;
+        let record = KeyRecord {
+            last_four: last_four(&key),
+            saved_at: clock::now_ms(),
+        };
+        self.keys().set(provider.as_str(), key).await?;
+        self.record_key(endpoint, Some(record)).await
+    }
+
+    /// Removes a provider's key from the vault, then the note.
+    ///
+    /// # Errors
+    /// `NotFound`; the vault's and the store's.
+    pub async fn remove_key(&self, provider: &ProviderId) -> Result<Endpoint, AppError> {
+        self.store()?;
+        let endpoint = self.endpoint(provider).await?;
+        self.keys().remove(provider.as_str()).await?;
+        self.record_key(endpoint, None).await
+    }
+
+    /// Asks a provider for its models, to see whether address and key work.
+    ///
+    /// # Errors
+    /// Why they do not: `Auth`, `Network`, `KeyLost` and the other kinds.
+    pub async fn test_endpoint(&self, provider: &ProviderId) -> Result<Vec<Model>, AppError> {
+        let endpoint = self.endpoint(provider).await?;
+        let models = self.ask_for_models(&endpoint, TEST_LIMIT).await?;
+        self.announce(Change::Models);
+        Ok(models)
+    }
+
+    /// What the keyring says; it is never made to ask for its password.
+    pub async fn vault_state(&self) -> VaultState {
+        self.keys().state().await
+    }
+
+    /// Lets the keyring ask for its password. Only after a click.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub async fn unlock_vault(&self) -> Result<VaultState, AppError> {
+        self.keys().unlock().await?;
+        Ok(self.vault_state().await)
+    }
+
+    /// Keeps keys in memory from now on, for this run only.
+    pub async fn keep_keys_for_session(&self) -> VaultState {
+        if self.vault_state().await != VaultState::SessionOnly {
+            self.replace_keys(Arc::new(SessionKeys::default()));
+        }
+        self.vault_state().await
+    }
+
+    /// The key to send to an endpoint; `None` when it takes none.
+    pub(crate) async fn key_for(
+        &self,
+        endpoint: &Endpoint,
+    ) -> Result<Option<Secret<String>>, AppError> {
+        if !endpoint.needs_key {
+            return Ok(None);
+        }
+        let name = &endpoint.name;
+        if endpoint.key.is_none() {
+            let message = format!("there is no key for {name} yet: save one in the settings");
+            return Err(AppError::new(ErrorCode::Auth, message));
+        }
+        let key = self.keys().get(endpoint.id.as_str()).await?;
+        key.map(Some).ok_or_else(|| {
+            let message = format!(
+                "the keyring no longer holds the key for {name}: save it again in the settings"
+            );
+            AppError::new(ErrorCode::KeyLost, message)
+        })
+    }
+}
+
+/// The key without the blanks that come with copying. It must fit into a header.
+fn clean(key: &Secret<String>) -> Result<Secret<String>, AppError> {
+    let text = key.expose().trim();
+    let wrong = if text.is_empty() {
+        "the key is empty: paste it as the provider shows it"
+    } else if text.len() > KEY_BYTES {
+        "the key is longer than 4 KiB: paste the key alone"
+    } else if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        "the key holds characters that no key has: paste the key alone, without blanks"
+    } else {
+        return Ok(Secret::new(text.to_owned()));
+    };
+    Err(AppError::new(ErrorCode::InvalidRequest, wrong))
+}
+
+fn last_four(key: &Secret<String>) -> String {
+    let key = key.expose();
+    match key.len().checked_sub(4) {
+        Some(from) if key.len() >= SHOWN_FROM => key.get(from..).unwrap_or_default().to_owned(),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::Secret;
+
+    use super::{clean, last_four};
+
+    #[test]
+    fn keys_are_trimmed_and_checked() {
+        let key = |text: &str| clean(&Secret::new(text.to_owned()));
+        assert_eq!(
+            key(" sk-123456789012\n").unwrap().expose(),
+            "sk-123456789012"
+        );
+        for text in ["", " \n", "sk-1 sk-2", "sk-ключ", "a\0b", &"x".repeat(4097)] {
+            assert!(key(text).is_err(), "{text:?} is no key");
+        }
+    }
+
+    #[test]
+    fn short_keys_show_nothing() {
+        assert_eq!(last_four(&Secret::new("12345678901".to_owned())), "");
+        assert_eq!(last_four(&Secret::new("123456789012".to_owned())), "9012");
+    }
+}

@@ -1,0 +1,139 @@
+//! The in-house models on this machine: fetching, importing, removing.
+
+use std::path::Path;
+use std::sync::PoisonError;
+
+use protocol::{AppError, ErrorCode, LibraryEntry, PullProgress};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Change, Engine};
+
+/// A download's entry among those that run, gone when the download is.
+struct Pull<'a> {
+    engine: &'a Engine,
+    id: String,
+    cancel: CancellationToken,
+}
+
+impl Drop for Pull<'_> {
+    fn drop(&mut self) {
+        let mut pulls = self
+            .engine
+            .inner
+            .pulls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        pulls.remove(&self.id);
+    }
+}
+
+impl Engine {
+    /// The catalogue's models and every other file in the models folder.
+    pub async fn library(&self) -> Vec<LibraryEntry> {
+        self.inner.inhouse.library().list().await
+    }
+
+    /// Where model files live.
+    #[must_use]
+    pub fn models_dir(&self) -> &Path {
+        &self.inner.paths.models
+    }
+
+    /// Fetches a model of the catalogue, unless it is here already. It runs in the caller's task and
+    /// ends early on [`cancel_pull`](Self::cancel_pull) or when the engine shuts down.
+    ///
+    /// # Errors
+    /// `Busy` when it is being fetched already; the library's.
+    pub async fn pull(
+        &self,
+        id: &str,
+        progress: impl FnMut(PullProgress) + Send,
+    ) -> Result<LibraryEntry, AppError> {
+        let pull = self.begin_pull(id)?;
+        let fetched = self
+            .inner
+            .inhouse
+            .library()
+            .pull(id, progress, &pull.cancel)
+            .await;
+        self.announce_library();
+        Ok(fetched?)
+    }
+
+    /// Fetches any GGUF file from a repository (`owner/name`) of the model hub, as [`pull`](Self::pull).
+    ///
+    /// # Errors
+    /// As [`pull`](Self::pull).
+    pub async fn pull_from_hub(
+        &self,
+        repository: &str,
+        file: &str,
+        progress: impl FnMut(PullProgress) + Send,
+    ) -> Result<LibraryEntry, AppError> {
+        let pull = self.begin_pull(&format!("{repository}/{file}"))?;
+        let library = self.inner.inhouse.library();
+        let fetched = library
+            .pull_from_hub(repository, file, progress, &pull.cancel)
+            .await;
+        self.announce_library();
+        Ok(fetched?)
+    }
+
+    /// Stops fetching a model; what has come is kept for the next time.
+    pub fn cancel_pull(&self, id: &str) {
+        let pulls = self
+            .inner
+            .pulls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(cancel) = pulls.get(id) {
+            cancel.cancel();
+        }
+    }
+
+    /// Takes a GGUF file into the library.
+    ///
+    /// # Errors
+    /// The library's.
+    pub async fn import_model(&self, path: &Path) -> Result<LibraryEntry, AppError> {
+        let entry = self.inner.inhouse.library().import(path).await?;
+        self.announce_library();
+        Ok(entry)
+    }
+
+    /// Deletes a model's file.
+    ///
+    /// # Errors
+    /// The library's.
+    pub async fn remove_model(&self, id: &str) -> Result<(), AppError> {
+        self.inner.inhouse.library().remove(id).await?;
+        self.announce_library();
+        Ok(())
+    }
+
+    fn begin_pull(&self, id: &str) -> Result<Pull<'_>, AppError> {
+        let mut pulls = self
+            .inner
+            .pulls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if pulls.contains_key(id) {
+            let message = format!("{id} is being fetched already: wait until it is done");
+            return Err(AppError::new(ErrorCode::Busy, message));
+        }
+        let cancel = self.inner.closing.child_token();
+        pulls.insert(id.to_owned(), cancel.clone());
+        drop(pulls);
+        self.announce(Change::Library);
+        Ok(Pull {
+            engine: self,
+            id: id.to_owned(),
+            cancel,
+        })
+    }
+
+    fn announce_library(&self) {
+        self.announce(Change::Library);
+        self.announce(Change::Models);
+    }
+}

@@ -1,0 +1,323 @@
+//! Asking for an answer: to a new message, to one worded anew, once more, or on from where an
+//! answer ended. Each commits what the person did before anything leaves the machine.
+
+use protocol::{
+    AppError, Conversation, ConversationId, EditMessage, Effort, ErrorCode, Message, MessageId,
+    MessageState, ModelRef, Part, RegenerateMessage, Role, SendMessage, StopReason, TurnId,
+    TurnStarted,
+};
+use store::{NewConversation, Store};
+use tokio::sync::watch;
+
+use crate::draft::Draft;
+use crate::models::Route;
+use crate::presenter::Presenter;
+use crate::stream::TurnStream;
+use crate::turn::Job;
+use crate::turns::Slot;
+use crate::{Change, Engine, clock, title, turn};
+
+/// The longest message, in bytes.
+const TEXT_BYTES: usize = 1 << 20;
+
+impl Engine {
+    /// Commits a message of the person and starts the answer to it.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for a text that is empty or over 1 MiB; `NotFound` for an unknown
+    /// conversation or provider; `Busy` while an answer is being written in the conversation; the
+    /// store's. Nothing is stored then. What goes wrong later stands in the answer.
+    pub async fn send(&self, request: SendMessage) -> Result<TurnStarted, AppError> {
+        let SendMessage {
+            conversation_id,
+            text,
+            model,
+            effort,
+        } = request;
+        let store = self.store()?;
+        check_text(&text)?;
+        let known = match conversation_id {
+            Some(id) => Some(living(&store, id).await?),
+            None => None,
+        };
+        let asked = self.choose(model, known.as_ref()).await?;
+        let at = clock::now_ms();
+        let conversation = match known {
+            Some(known) => known,
+            None => {
+                store
+                    .create(
+                        NewConversation {
+                            model: Some(asked.0.clone()),
+                        },
+                        at,
+                    )
+                    .await?
+            }
+        };
+        let slot = self.inner.turns.reserve(conversation.id)?;
+        // Read again now that no other turn can move it.
+        let leaf = store.conversation(conversation.id).await?.leaf;
+        let question = store
+            .append_user(conversation.id, leaf, vec![Part::text(text)], at)
+            .await?;
+        self.answer(
+            slot,
+            &store,
+            &conversation,
+            Some(question.id),
+            &question,
+            asked,
+            effort,
+        )
+        .await
+    }
+
+    /// Commits another wording of a message, beside the old one, and starts the answer to it.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); `InvalidRequest` when the message is not the person's.
+    pub async fn edit(&self, request: EditMessage) -> Result<TurnStarted, AppError> {
+        let EditMessage {
+            message_id,
+            text,
+            model,
+        } = request;
+        let store = self.store()?;
+        check_text(&text)?;
+        let old = store.message(message_id).await?;
+        if old.role != Role::User {
+            return Err(invalid("only messages of your own can be edited"));
+        }
+        let conversation = living(&store, old.conversation_id).await?;
+        let asked = self.choose(model, Some(&conversation)).await?;
+        let slot = self.inner.turns.reserve(conversation.id)?;
+        let parts = vec![Part::text(text)];
+        let question = store
+            .append_user(conversation.id, old.parent_id, parts, clock::now_ms())
+            .await?;
+        self.answer(
+            slot,
+            &store,
+            &conversation,
+            Some(question.id),
+            &question,
+            asked,
+            None,
+        )
+        .await
+    }
+
+    /// Starts another answer beside the given one: a second opinion, or a retry of one that failed.
+    /// A message of the person that never got an answer gets one.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn regenerate(&self, request: RegenerateMessage) -> Result<TurnStarted, AppError> {
+        let RegenerateMessage { message_id, model } = request;
+        let store = self.store()?;
+        let old = store.message(message_id).await?;
+        let conversation = living(&store, old.conversation_id).await?;
+        let question = match (old.role, old.parent_id) {
+            (Role::User, _) => old,
+            (Role::Assistant, Some(parent)) => store.message(parent).await?,
+            (Role::Assistant, None) => return Err(invalid("this answer has no question")),
+        };
+        let asked = self.choose(model, Some(&conversation)).await?;
+        let slot = self.inner.turns.reserve(conversation.id)?;
+        self.answer(slot, &store, &conversation, None, &question, asked, None)
+            .await
+    }
+
+    /// Goes on with an answer that was cut off, stopped, or ended at a limit. What had come stays;
+    /// the same model is asked.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); `InvalidRequest` when there is nothing to continue.
+    pub async fn continue_answer(&self, id: MessageId) -> Result<TurnStarted, AppError> {
+        let store = self.store()?;
+        let old = store.message(id).await?;
+        let conversation = living(&store, old.conversation_id).await?;
+        let question = match old.parent_id {
+            Some(parent) if is_unfinished(&old) => parent,
+            _ => {
+                return Err(invalid(
+                    "this answer is whole: there is nothing to continue",
+                ));
+            }
+        };
+        let (model, route) = self.choose(old.model.clone(), Some(&conversation)).await?;
+        let slot = self.inner.turns.reserve(conversation.id)?;
+        let old = store.reopen(id, clock::now_ms()).await?;
+        // Only visible text can be gone on with; cut-off thinking is kept and done again.
+        let joined =
+            matches!(old.parts.last(), Some(Part::Text { text, .. }) if !text.trim().is_empty());
+        let started = TurnStarted {
+            turn_id: TurnId::generate(),
+            conversation_id: conversation.id,
+            user_message_id: None,
+            message_id: id,
+            model,
+        };
+        let draft = Draft::new(started.clone(), &old.parts, joined);
+        let job = Job {
+            store,
+            route,
+            question,
+            continued: Some(old),
+            joined,
+            effort: None,
+        };
+        self.begin(slot, draft, job);
+        Ok(started)
+    }
+
+    /// Stops a turn; what had come is kept. One that has ended stays as it is.
+    pub fn cancel(&self, turn: TurnId) {
+        self.inner.turns.cancel(turn);
+    }
+
+    /// Follows the turn that writes an answer, from the draft's beginning, any number of times and
+    /// at any time. `None` when the answer is not being written: read it from the store.
+    #[must_use]
+    pub fn attach(&self, message: MessageId) -> Option<TurnStream> {
+        self.inner
+            .turns
+            .of_message(message)
+            .map(|turn| TurnStream::new(turn.draft.clone()))
+    }
+
+    /// A turn as events for a window that is sometimes hidden.
+    #[must_use]
+    pub fn present(&self, stream: TurnStream, visible: watch::Receiver<bool>) -> Presenter {
+        Presenter::new(stream, visible, self.inner.closing.clone())
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the last step of three ways to ask"
+    )]
+    async fn answer(
+        &self,
+        slot: Slot,
+        store: &Store,
+        conversation: &Conversation,
+        written: Option<MessageId>,
+        question: &Message,
+        (model, route): (ModelRef, Route),
+        effort: Option<Effort>,
+    ) -> Result<TurnStarted, AppError> {
+        let at = clock::now_ms();
+        let asked = Some(model.clone());
+        let answer = store
+            .open_assistant(conversation.id, Some(question.id), asked, at)
+            .await?;
+        let started = TurnStarted {
+            turn_id: TurnId::generate(),
+            conversation_id: conversation.id,
+            user_message_id: written,
+            message_id: answer.id,
+            model: model.clone(),
+        };
+        let draft = Draft::new(started.clone(), &[], false);
+        let (store, question) = (store.clone(), question.clone());
+        let job = Job {
+            store: store.clone(),
+            route,
+            question: question.id,
+            continued: None,
+            joined: false,
+            effort,
+        };
+        self.begin(slot, draft, job);
+        let engine = self.clone();
+        let chosen = (conversation.model.as_ref() != Some(&model)).then(|| model.clone());
+        let id = conversation.id;
+        self.spawn(async move {
+            if let Some(model) = chosen
+                && let Err(error) = store.set_model(id, Some(&model)).await
+            {
+                tracing::warn!(%error, "the conversation's model was not noted");
+            }
+            if let Err(error) = engine.note_recent(&model).await {
+                tracing::warn!(%error, "the recent model was not noted");
+            }
+            title::give_first(&engine, &store, id, &question).await;
+        });
+        Ok(started)
+    }
+
+    fn begin(&self, mut slot: Slot, draft: Draft, job: Job) {
+        let turn = slot.begin(draft, self.inner.closing.child_token());
+        let engine = self.clone();
+        self.announce(Change::Conversations);
+        self.spawn(async move {
+            turn::run(&engine, &turn, job).await;
+            drop(slot);
+        });
+    }
+
+    /// The model to ask, and who answers for it.
+    async fn choose(
+        &self,
+        model: Option<ModelRef>,
+        conversation: Option<&Conversation>,
+    ) -> Result<(ModelRef, Route), AppError> {
+        if self.inner.closing.is_cancelled() {
+            return Err(AppError::new(
+                ErrorCode::Busy,
+                "Pilotfish is closing: start it again",
+            ));
+        }
+        let model = match model.or_else(|| conversation.and_then(|known| known.model.clone())) {
+            Some(model) => model,
+            None => self.default_model().await?,
+        };
+        let route = self.route(&model).await?;
+        Ok((model, route))
+    }
+}
+
+/// The conversation, unless it is in the trash.
+async fn living(store: &Store, id: ConversationId) -> Result<Conversation, AppError> {
+    let conversation = store.conversation(id).await?;
+    match conversation.deleted_at {
+        None => Ok(conversation),
+        Some(_) => Err(invalid(
+            "this conversation is in the trash: restore it first",
+        )),
+    }
+}
+
+fn check_text(text: &str) -> Result<(), AppError> {
+    if text.trim().is_empty() {
+        return Err(invalid("the message is empty: write something first"));
+    }
+    if text.len() > TEXT_BYTES {
+        return Err(invalid(format!(
+            "the message has {:.1} MiB and the limit is 1 MiB: send the part that matters; it was not sent",
+            text.len() as f64 / TEXT_BYTES as f64
+        )));
+    }
+    Ok(())
+}
+
+fn is_unfinished(answer: &Message) -> bool {
+    let only_words = answer
+        .parts
+        .iter()
+        .all(|part| matches!(part, Part::Text { .. } | Part::Thinking { .. }));
+    let cut = match answer.state {
+        MessageState::Interrupted | MessageState::Cancelled | MessageState::Failed => true,
+        MessageState::Complete => matches!(
+            answer.stop_reason,
+            Some(StopReason::MaxTokens | StopReason::ContextFull | StopReason::Pause)
+        ),
+        MessageState::Streaming => false,
+    };
+    answer.role == Role::Assistant && only_words && cut
+}
+
+fn invalid(message: impl Into<String>) -> AppError {
+    AppError::new(ErrorCode::InvalidRequest, message)
+}

@@ -1,0 +1,180 @@
+//! What the person set: read leniently, checked before it is written.
+
+use protocol::{AppError, ErrorCode, ModelRef, Settings};
+
+use crate::{Change, Engine, models};
+
+const KEY: &str = "settings";
+
+/// Where a stored text that no version understood is kept when new settings are saved.
+const UNREADABLE_KEY: &str = "settings.unreadable";
+
+const INSTRUCTIONS_BYTES: usize = 8 * 1024;
+const HOTKEY_BYTES: usize = 64;
+const FAVOURITES: usize = 64;
+const RECENTS: usize = 8;
+
+impl Engine {
+    /// The person's settings; defaults where nothing was set.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn settings(&self) -> Result<Settings, AppError> {
+        let Some(reader) = self.reader() else {
+            return Ok(Settings::default());
+        };
+        let stored = self.as_far_as_readable(reader.setting(KEY).await)?;
+        Ok(stored.and_then(|json| parse(&json)).unwrap_or_default())
+    }
+
+    /// Saves the settings and gives them back. The recent models stay as they are: the engine notes
+    /// them, and a window may know an older list.
+    ///
+    /// # Errors
+    /// `InvalidRequest` that names the field; the store's.
+    pub async fn save_settings(&self, mut settings: Settings) -> Result<Settings, AppError> {
+        check(&settings)?;
+        let _held = self.inner.settings.lock().await;
+        settings.recents = self.settings().await?.recents;
+        self.write_settings(&settings).await?;
+        Ok(settings)
+    }
+
+    /// The model that a new conversation asks unless another is chosen.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn default_model(&self) -> Result<ModelRef, AppError> {
+        let chosen = self.settings().await?.default_model;
+        Ok(chosen.unwrap_or_else(|| ModelRef::inhouse(models::DEFAULT)))
+    }
+
+    /// Chooses the model that new conversations ask.
+    ///
+    /// # Errors
+    /// `NotFound` when no provider has that name; the store's.
+    pub async fn set_default_model(&self, model: ModelRef) -> Result<(), AppError> {
+        self.route(&model).await?;
+        let _held = self.inner.settings.lock().await;
+        let mut settings = self.settings().await?;
+        settings.default_model = Some(model);
+        self.write_settings(&settings).await
+    }
+
+    /// Notes that a model was asked: it becomes the first of the recent ones.
+    pub(crate) async fn note_recent(&self, model: &ModelRef) -> Result<(), AppError> {
+        let _held = self.inner.settings.lock().await;
+        let mut settings = self.settings().await?;
+        if settings.recents.first() == Some(model) {
+            return Ok(());
+        }
+        settings.recents.retain(|recent| recent != model);
+        settings.recents.insert(0, model.clone());
+        settings.recents.truncate(RECENTS);
+        self.write_settings(&settings).await
+    }
+
+    async fn write_settings(&self, settings: &Settings) -> Result<(), AppError> {
+        let store = self.store()?;
+        if let Some(old) = store
+            .setting(KEY)
+            .await?
+            .filter(|json| parse(json).is_none())
+        {
+            store
+                .set_setting(UNREADABLE_KEY, &serde_json::Value::String(old).to_string())
+                .await?;
+        }
+        let json = serde_json::to_string(settings).map_err(|error| {
+            AppError::new(
+                ErrorCode::Unknown,
+                format!("the settings cannot be written: {error}"),
+            )
+        })?;
+        store.set_setting(KEY, &json).await?;
+        self.announce(Change::Settings);
+        Ok(())
+    }
+}
+
+fn parse(json: &str) -> Option<Settings> {
+    serde_json::from_str(json)
+        .inspect_err(|error| tracing::warn!(%error, "the stored settings are unreadable"))
+        .ok()
+}
+
+fn check(settings: &Settings) -> Result<(), AppError> {
+    let Settings {
+        appearance,
+        hotkey,
+        favourites,
+        instructions,
+        ..
+    } = settings;
+    let wrong = if !(80..=160).contains(&appearance.text_percent) {
+        "appearance.text_percent: choose 80 to 160"
+    } else if hotkey.len() > HOTKEY_BYTES || hotkey.chars().any(char::is_control) {
+        "hotkey: a key such as Ctrl+Shift+Space, or nothing to switch it off"
+    } else if favourites.len() > FAVOURITES {
+        "favourites: 64 models at most"
+    } else if instructions.len() > INSTRUCTIONS_BYTES {
+        "instructions: 8 KiB at most"
+    } else {
+        return Ok(());
+    };
+    Err(AppError::new(ErrorCode::InvalidRequest, wrong))
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{Appearance, Settings};
+
+    use super::{check, parse};
+
+    #[test]
+    fn a_wrong_setting_is_named() {
+        let wrong = [
+            (
+                "appearance",
+                Settings {
+                    appearance: Appearance {
+                        text_percent: 79,
+                        ..Appearance::default()
+                    },
+                    ..Settings::default()
+                },
+            ),
+            (
+                "hotkey",
+                Settings {
+                    hotkey: "x".repeat(65),
+                    ..Settings::default()
+                },
+            ),
+            (
+                "instructions",
+                Settings {
+                    instructions: "x".repeat(8193),
+                    ..Settings::default()
+                },
+            ),
+        ];
+        for (field, settings) in wrong {
+            let error = check(&settings).unwrap_err();
+            assert!(
+                error.message.starts_with(field),
+                "{} names {field}",
+                error.message
+            );
+        }
+        check(&Settings::default()).unwrap();
+    }
+
+    #[test]
+    fn older_settings_take_defaults() {
+        let settings = parse(r#"{"hotkey":"Alt+Space"}"#).unwrap();
+        assert_eq!(settings.hotkey, "Alt+Space");
+        assert_eq!(settings.appearance.text_percent, 100);
+        assert_eq!(parse("no json"), None);
+    }
+}

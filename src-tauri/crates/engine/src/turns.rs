@@ -1,0 +1,144 @@
+//! The turns that run: one at a time in a conversation, found by the answer that grows or by the
+//! turn's id.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use protocol::{AppError, ConversationId, ErrorCode, MessageId, TurnId};
+use tokio_util::sync::CancellationToken;
+
+use crate::draft::{Draft, End};
+
+/// Turns that have ended are still found, so that a caller who follows what it has just started
+/// never comes too late.
+const ENDED_KEPT: usize = 8;
+
+/// A turn that runs, or that has just ended.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    pub(crate) draft: Arc<Draft>,
+    /// Ends the turn; a child of the engine's own token.
+    pub(crate) cancel: CancellationToken,
+}
+
+/// All turns of an engine.
+#[derive(Debug, Default)]
+pub(crate) struct Turns {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    reserved: HashSet<ConversationId>,
+    running: HashMap<ConversationId, Arc<Turn>>,
+    ended: VecDeque<Arc<Turn>>,
+}
+
+/// A conversation's only place for a turn. Dropping it frees the place and ends what ran in it, so
+/// that a turn which breaks in an unforeseen way neither blocks its conversation nor leaves its
+/// readers waiting.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    turns: Arc<Turns>,
+    conversation: ConversationId,
+    turn: Option<Arc<Turn>>,
+}
+
+impl Turns {
+    /// Takes a conversation's place.
+    pub(crate) fn reserve(
+        self: &Arc<Self>,
+        conversation: ConversationId,
+    ) -> Result<Slot, AppError> {
+        if self.state().reserved.insert(conversation) {
+            Ok(Slot {
+                turns: Arc::clone(self),
+                conversation,
+                turn: None,
+            })
+        } else {
+            Err(AppError::new(
+                ErrorCode::Busy,
+                "an answer is still being written in this conversation: stop it or wait for it",
+            ))
+        }
+    }
+
+    /// The turn that writes, or has just written, the given answer.
+    pub(crate) fn of_message(&self, message: MessageId) -> Option<Arc<Turn>> {
+        let state = self.state();
+        let writes = |turn: &&Arc<Turn>| turn.draft.started().message_id == message;
+        let running = state.running.values().find(writes);
+        running
+            .or_else(|| state.ended.iter().rev().find(writes))
+            .map(Arc::clone)
+    }
+
+    /// The turn that still writes the given answer.
+    pub(crate) fn running(&self, message: MessageId) -> Option<Arc<Turn>> {
+        let state = self.state();
+        state
+            .running
+            .values()
+            .find(|turn| turn.draft.started().message_id == message)
+            .cloned()
+    }
+
+    /// Asks a turn to end; one that has ended stays as it is.
+    pub(crate) fn cancel(&self, id: TurnId) {
+        let state = self.state();
+        if let Some(turn) = state
+            .running
+            .values()
+            .find(|t| t.draft.started().turn_id == id)
+        {
+            turn.cancel.cancel();
+        }
+    }
+
+    /// Asks a conversation's turn to end, if one runs.
+    pub(crate) fn cancel_in(&self, conversation: ConversationId) {
+        if let Some(turn) = self.state().running.get(&conversation) {
+            turn.cancel.cancel();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    /// Puts a turn into the place: from now on it is found.
+    pub(crate) fn begin(&mut self, draft: Draft, cancel: CancellationToken) -> Arc<Turn> {
+        let turn = Arc::new(Turn {
+            draft: Arc::new(draft),
+            cancel,
+        });
+        self.turn = Some(Arc::clone(&turn));
+        self.turns
+            .state()
+            .running
+            .insert(self.conversation, Arc::clone(&turn));
+        turn
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Some(turn) = &self.turn {
+            turn.draft.end(End::Failed(AppError::new(
+                ErrorCode::Interrupted,
+                "the answer was cut off inside Pilotfish: continue it or ask again",
+            )));
+        }
+        let mut state = self.turns.state();
+        state.reserved.remove(&self.conversation);
+        if let Some(turn) = state.running.remove(&self.conversation) {
+            if state.ended.len() == ENDED_KEPT {
+                state.ended.pop_front();
+            }
+            state.ended.push_back(turn);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What the house does by itself: titles, recent models, settings, news.
+
+use engine::{Change, Engine};
+use pretty_assertions::assert_eq;
+use protocol::{ConversationId, ErrorCode, Settings, StoreState};
+use tokio::sync::broadcast;
+
+use crate::scripted::{engine_and_server, exchange, model, open};
+
+async fn titled(changes: &mut broadcast::Receiver<Change>) -> (ConversationId, String) {
+    loop {
+        if let Change::Titled {
+            conversation_id,
+            title,
+        } = changes.recv().await.unwrap()
+        {
+            return (conversation_id, title);
+        }
+    }
+}
+
+async fn title(engine: &Engine, id: ConversationId) -> String {
+    engine.conversation(id).await.unwrap().title
+}
+
+#[tokio::test]
+async fn a_conversation_is_named_after_its_first_question() {
+    let (_home, engine, mut server) = engine_and_server().await;
+    let mut changes = engine.changes();
+    let question = "\n# Why is the sky blue?\nAnd the grass green?";
+    let id = exchange(&engine, &mut server, None, question, "It is.")
+        .await
+        .conversation_id;
+    assert_eq!(
+        titled(&mut changes).await,
+        (id, "Why is the sky blue?".to_owned())
+    );
+    assert_eq!(title(&engine, id).await, "Why is the sky blue?");
+
+    exchange(&engine, &mut server, Some(id), "And the sea?", "Too.").await;
+    engine.shutdown().await;
+    while let Ok(change) = changes.try_recv() {
+        assert!(
+            !matches!(change, Change::Titled { .. }),
+            "and not after a later one"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_title_of_the_persons_own_stays() {
+    let (home, engine, mut server) = engine_and_server().await;
+    let mut changes = engine.changes();
+    let id = exchange(&engine, &mut server, None, "q", "a")
+        .await
+        .conversation_id;
+    titled(&mut changes).await;
+    engine.rename(id, " Colours ").await.unwrap();
+    exchange(&engine, &mut server, Some(id), "q2", "a2").await;
+    engine.shutdown().await;
+    drop(engine);
+    let engine = open(&home).await;
+    assert_eq!(title(&engine, id).await, "Colours");
+    for wrong in ["", " ", "a\nb", &"x".repeat(201)] {
+        let refused = engine.rename(id, wrong).await.unwrap_err();
+        assert_eq!(refused.code, ErrorCode::InvalidRequest);
+    }
+}
+
+#[tokio::test]
+async fn settings_outlive_the_engine() {
+    let (home, engine, mut server) = engine_and_server().await;
+    let mut changes = engine.changes();
+    let settings = Settings {
+        instructions: "Call me Ada.".to_owned(),
+        default_model: Some(model("scripted/model-a")),
+        recents: vec![model("scripted/forged")],
+        ..Settings::default()
+    };
+    engine.save_settings(settings).await.unwrap();
+    assert_eq!(changes.recv().await, Ok(Change::Settings));
+    exchange(&engine, &mut server, None, "q", "a").await;
+    engine.shutdown().await;
+    drop(engine);
+
+    let engine = open(&home).await;
+    let settings = engine.settings().await.unwrap();
+    assert_eq!(settings.instructions, "Call me Ada.");
+    assert_eq!(
+        settings.recents,
+        [model("scripted/model-a")],
+        "what was asked last"
+    );
+    let wrong = Settings {
+        instructions: "x".repeat(9000),
+        ..Settings::default()
+    };
+    let refused = engine.save_settings(wrong).await.unwrap_err();
+    assert!(
+        refused.message.starts_with("instructions"),
+        "{}",
+        refused.message
+    );
+}
+
+#[tokio::test]
+async fn own_instructions_reach_the_model() {
+    let (_home, engine, mut server) = engine_and_server().await;
+    let instructions = "Call me Ada.".to_owned();
+    engine
+        .save_settings(Settings {
+            instructions,
+            ..Settings::default()
+        })
+        .await
+        .unwrap();
+    let (_, _, call) = crate::scripted::ask(&engine, &mut server, None, "Hi").await;
+    assert!(call.messages()[0].1.ends_with("Call me Ada."));
+}
+
+#[tokio::test]
+async fn a_window_starts_with_everything() {
+    let (_home, engine, mut server) = engine_and_server().await;
+    let id = exchange(&engine, &mut server, None, "whale song", "a")
+        .await
+        .conversation_id;
+    let start = engine.start().await.unwrap();
+    assert_eq!(start.store, StoreState::Ready);
+    assert_eq!(
+        start
+            .conversations
+            .iter()
+            .map(|row| row.id)
+            .collect::<Vec<_>>(),
+        [id]
+    );
+    assert!(!start.version.is_empty() && !start.models.is_empty());
+    let hits = engine.search("whale", 10).await.unwrap();
+    assert_eq!(hits.len(), 1);
+    assert_eq!(hits[0].conversation_id, id);
+}
