@@ -1,0 +1,249 @@
+/**
+ * A backend for browsers: development without the application, and screenshots. What it shows is
+ * chosen in the address: `?scene=first&theme=dark&click=settings-button,settings-tab-hotkey`.
+ */
+import type { LibraryEntry } from '../bindings/LibraryEntry';
+import type { MessageView } from '../bindings/MessageView';
+import type { PullProgress } from '../bindings/PullProgress';
+import type { Settings } from '../bindings/Settings';
+import type { StoreState } from '../bindings/StoreState';
+import type { ThreadView } from '../bindings/ThreadView';
+import type { TurnEvent } from '../bindings/TurnEvent';
+import type { VaultState } from '../bindings/VaultState';
+import type { Backend } from '../ipc';
+import * as samples from './samples';
+
+// Arguments are typed at the door; the fake takes them as they come.
+type Args = Record<string, any>;
+const FRAME_MS = 30;
+const PULL_STEPS = 40;
+
+export function fake(): Backend {
+  const asked = new URLSearchParams(location.search);
+  const scene = asked.get('scene') ?? 'usual';
+  const settings: Settings = {
+    ...samples.settings,
+    appearance: {
+      theme: (asked.get('theme') as Settings['appearance']['theme'] | null) ?? 'system',
+      text_percent: Number(asked.get('text') ?? 100),
+    },
+    welcomed: scene !== 'first',
+  };
+  const heard = new Map<string, ((payload: never) => void)[]>();
+  const tell = (event: string, payload?: unknown) => heard.get(event)?.forEach((hear) => hear(payload as never));
+
+  let library: LibraryEntry[] = [...samples.library, ...(scene === 'usual' ? samples.ownFiles : [])];
+  if (scene === 'first') library = samples.library.map((entry) => ({ ...entry, state: { is: entry.id === 'small' ? 'ready' : 'absent' } }));
+  const store: StoreState =
+    scene === 'recovery'
+      ? {
+          is: 'recovery',
+          reason: 'the database file is damaged: page 118 of 2,204 does not match its checksum',
+          snapshots: [0, 1, 2].map((day) => ({ name: `day-${day}`, created_at: samples.now - (day * 24 + 7) * 3_600_000, messages: 4_812 - day * 61, bytes: 9_412_608 - day * 90_112 })),
+        }
+      : { is: 'ready' };
+  const vault: VaultState =
+    scene === 'locked'
+      ? { is: 'locked', place: 'Secret Service keyring “login”' }
+      : { is: 'ready', place: 'Secret Service keyring “login”' };
+  let conversations = scene === 'first' || scene === 'empty' ? [] : [...samples.conversations];
+  const threads = new Map<string, MessageView[]>();
+  let made = 0;
+  const id = () => `ffffffff-0000-7000-8000-${String(made++).padStart(12, '0')}`;
+
+  function messages(conversation: string): MessageView[] {
+    const known = threads.get(conversation);
+    if (known) return known;
+    const fresh = scene === 'long' ? long(1_000) : scene === 'errors' ? errors() : usual();
+    threads.set(conversation, fresh);
+    return fresh;
+  }
+
+  function usual(): MessageView[] {
+    const [a, b, c, d] = [id(), id(), id(), id()] as const;
+    return [
+      samples.question(a, 'Explain borrowing in Rust, with a small example.'),
+      samples.message(b, { siblings: [id(), b], parts: [{ type: 'thinking', blocks: samples.thoughts, duration_ms: 3_240 }, { type: 'rendered', blocks: samples.answer }] }),
+      samples.question(c, 'And in one sentence?'),
+      samples.message(d, {
+        model: 'example/large-2',
+        served_by: 'example/large-2',
+        runs_at: { at: 'host', host: 'api.example.com' },
+        finished_at: samples.now - 3_600_000 + 1_900,
+        parts: [{ type: 'rendered', blocks: [{ index: 0, html: '<p>Borrowing lets you lend a value out under rules that the compiler checks, so that nobody changes it while someone else is looking.</p>' }] }],
+      }),
+    ];
+  }
+
+  function errors(): MessageView[] {
+    const partial = [{ type: 'rendered' as const, blocks: samples.answer.slice(0, 2) }];
+    return [
+      samples.question(id(), 'Explain borrowing in Rust.'),
+      samples.message(id(), { state: 'interrupted', parts: partial, error: { code: 'interrupted', message: 'Pilotfish ended while this was being written' } }),
+      samples.question(id(), 'Once more, please.'),
+      samples.message(id(), { state: 'cancelled', parts: partial.slice(0, 1) }),
+      samples.question(id(), 'And with the big one?'),
+      samples.message(id(), { state: 'failed', model: 'example/large-2', served_by: null, runs_at: { at: 'host', host: 'api.example.com' }, usage: null, error: { code: 'auth', message: 'api.example.com did not accept the key: set another one' } }),
+    ];
+  }
+
+  function long(pairs: number): MessageView[] {
+    return Array.from({ length: pairs }, (_, at) => [
+      samples.question(id(), `Question ${at + 1}: how does it go on?`),
+      samples.message(id(), { parts: [{ type: 'rendered', blocks: at % 5 === 0 ? samples.answer : samples.answer.slice(0, 2 + (at % 3)) }] }),
+    ]).flat();
+  }
+
+  function page(conversation: string, before: number | null, limit: number): ThreadView {
+    const all = messages(conversation);
+    const end = before ?? all.length;
+    const begin = Math.max(0, end - limit);
+    const row = conversations.find((one) => one.id === conversation);
+    return {
+      conversation: { id: conversation, title: row?.title ?? '', title_is_own: false, model: null, leaf: null, pinned: false, created_at: 0, updated_at: 0, deleted_at: null },
+      messages: all.slice(begin, end),
+      before: begin,
+    };
+  }
+
+  const find = (messageId: string) => [...threads.values()].flat().find((message) => message.id === messageId)!;
+  const stopped = new Set<string>();
+
+  function answerTo(conversation: string, text: string | null, hear: (event: TurnEvent) => void) {
+    const all = messages(conversation);
+    const turn_id = id();
+    const question = text === null ? null : samples.question(id(), text, { created_at: Date.now() });
+    const reply = samples.message(id(), { state: 'streaming', created_at: Date.now(), finished_at: null });
+    threads.set(conversation, [...all, ...(question ? [question] : []), reply]);
+    const started = { turn_id, conversation_id: conversation, user_message_id: question?.id ?? null, message_id: reply.id, model: settings.default_model ?? 'inhouse/default' };
+    hear({ type: 'started', ...started });
+    void stream(reply, turn_id, hear);
+    return started;
+  }
+
+  const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
+
+  async function stream(reply: MessageView, turn: string, hear: (event: TurnEvent) => void): Promise<void> {
+    for (let done = 0; done <= 900; done += 180) {
+      hear({ type: 'reading', message_id: reply.id, done, total: 900 });
+      await pause(scene === 'reading' && done === 360 ? 60_000 : FRAME_MS * 3);
+    }
+    for (const [at, block] of samples.answer.entries()) {
+      if (stopped.has(turn)) break;
+      if (asked.has('hold') && at >= Number(asked.get('hold'))) await pause(60_000);
+      const words = block.html.startsWith('<p>') ? block.html.slice(3, -4).split(' ') : [];
+      for (let count = 1; count < words.length; count += 3) {
+        const tail = { index: at, html: `<p>${words.slice(0, count).join(' ')}</p>` };
+        hear({ type: 'patch', message_id: reply.id, part: 0, kind: 'text', from: at, append: [], tail });
+        await pause(FRAME_MS);
+      }
+      hear({ type: 'patch', message_id: reply.id, part: 0, kind: 'text', from: at, append: [block], tail: null });
+      reply.parts = [{ type: 'rendered', blocks: samples.answer.slice(0, at + 1) }];
+      await pause(FRAME_MS);
+    }
+    reply.finished_at = Date.now();
+    reply.state = stopped.has(turn) ? 'cancelled' : 'complete';
+    hear({ type: stopped.has(turn) ? 'cancelled' : 'finished', message_id: reply.id });
+  }
+
+  async function pull(model: string, hear: (progress: PullProgress) => void): Promise<void> {
+    const entry = library.find((one) => one.id === model)!;
+    for (let step = 0; step <= PULL_STEPS; step += 1) {
+      if (stopped.delete(model)) throw { code: 'interrupted', message: 'stopped' };
+      if (asked.has('hold') && step === PULL_STEPS / 2) await pause(60_000);
+      hear({ type: 'fetching', source: 'models.example.com', done: Math.round((entry.bytes * step) / PULL_STEPS), total: entry.bytes });
+      await pause(FRAME_MS * 2);
+    }
+    library = library.map((one) => (one.id === model ? { ...one, state: { is: 'ready' } } : one));
+  }
+
+  const commands: Record<string, (args: Args) => unknown> = {
+    start: () => ({ version: '0.1.0', settings, store, conversations, models: samples.groups, library }),
+    list_conversations: ({ offset, limit }) => conversations.slice(offset, offset + limit),
+    search: ({ query }) =>
+      samples.conversations.slice(0, 4).map((row, at) => ({
+        conversation_id: row.id,
+        title: row.title,
+        message_id: messages(row.id).at(at % 2)!.id,
+        snippet: ['… lets you use a value without owning it; the ', query, ' checker looks at two rules, and that is all there is …'],
+        created_at: row.updated_at,
+      })),
+    open_thread: ({ conversationId, before, limit }) => page(conversationId, before, limit),
+    get_message: ({ messageId }) => ({ ...find(messageId) }),
+    message_source: ({ messageId }) => {
+      const part = find(messageId).parts[0];
+      return part?.type === 'plain' ? part.text : 'The answer as Markdown.';
+    },
+    send_message: ({ request, channel }) => {
+      const { conversation_id, text } = request as { conversation_id: string | null; text: string };
+      const conversation = conversation_id ?? id();
+      if (!conversation_id) {
+        threads.set(conversation, []);
+        conversations = [{ id: conversation, title: '', pinned: false, updated_at: Date.now() }, ...conversations];
+        tell('conversations-changed');
+      }
+      return answerTo(conversation, text, channel);
+    },
+    regenerate_message: ({ request, channel }) => {
+      const { message_id } = request as { message_id: string };
+      const [conversation] = [...threads].find(([, all]) => all.some((message) => message.id === message_id))!;
+      return answerTo(conversation, null, channel);
+    },
+    cancel_turn: ({ turnId }) => void stopped.add(turnId),
+    list_models: () => samples.groups,
+    save_settings: ({ settings: wanted }) => Object.assign(settings, wanted),
+    list_endpoints: () => samples.endpoints,
+    test_endpoint: ({ provider }) => {
+      if (provider === 'workshop') throw { code: 'network', message: '192.168.1.20:8080 did not answer: start the server, or correct the address' };
+      return samples.groups.find((group) => group.provider === provider)?.models ?? [];
+    },
+    vault_state: () => vault,
+    list_library: () => library,
+    pull_model: ({ id: model, channel }) => pull(model, channel),
+    cancel_pull: ({ id: model }) => void stopped.add(model),
+    import_model: () => null,
+    hotkey_state: () =>
+      scene === 'locked'
+        ? { route: 'command', command: 'pilotfish toggle', reason: 'this desktop offers no shortcut service to programs' }
+        : { route: 'grabbed', key: settings.hotkey },
+    set_hotkey: ({ key }) => ((settings.hotkey = key), tell('settings-changed', { ...settings }), key ? { route: 'grabbed', key } : { route: 'off' }),
+    delete_conversation: ({ conversationId }) => void (conversations = conversations.filter((row) => row.id !== conversationId)),
+    restore_conversation: () => void (conversations = [...samples.conversations]),
+    doctor: () => [
+      { name: 'keyring', ok: true, detail: 'Secret Service keyring “login” is unlocked; 1 key lives there' },
+      { name: 'hotkey', ok: true, detail: 'Ctrl+Shift+Space is grabbed' },
+      { name: 'model', ok: true, detail: 'the worker answers; CPU backend haswell' },
+      { name: 'database', ok: true, detail: '12 conversations, SQLite 3.51.3, integrity ok' },
+    ],
+  };
+
+  if (asked.has('click') || asked.has('type')) setTimeout(() => void act(asked), 150);
+  return {
+    invoke: async (command, args) => {
+      await pause(4);
+      return structuredClone(await commands[command]?.(args ?? {})) as never;
+    },
+    channel: (hear) => hear,
+    listen: async (event, hear) => {
+      heard.set(event, [...(heard.get(event) ?? []), hear as never]);
+      return () => {};
+    },
+  };
+}
+
+/** Does what a person would do before the picture is taken. */
+async function act(asked: URLSearchParams): Promise<void> {
+  const settle = () => new Promise((done) => setTimeout(done, 120));
+  for (const testid of asked.get('click')?.split(',') ?? []) {
+    document.querySelector<HTMLElement>(`[data-testid="${testid}"]`)?.click();
+    await settle();
+  }
+  const [testid, text, key] = asked.get('type')?.split('|') ?? [];
+  const field = document.querySelector<HTMLInputElement>(`[data-testid="${testid}"]`);
+  if (!field || text === undefined) return;
+  field.focus();
+  field.value = text;
+  field.dispatchEvent(new Event('input', { bubbles: true }));
+  await settle();
+  if (key) field.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
+}

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+
+import { Follow } from './follow';
+
+const VIEW = 500;
+const at = (top: number, height = 2_000) => ({ top, view: VIEW, height });
+
+function atTheEnd(): Follow {
+  const follow = new Follow();
+  follow.placed(1_500);
+  follow.scrolled(at(1_500));
+  return follow;
+}
+
+describe('following the end', () => {
+  it('is how a thread begins', () => {
+    expect(new Follow().following).toBe(true);
+  });
+
+  it('goes on while the answer grows below', () => {
+    const follow = atTheEnd();
+    follow.scrolled(at(1_500, 2_400));
+    expect(follow.following).toBe(true);
+  });
+
+  it('stops at the smallest move up', () => {
+    const follow = atTheEnd();
+    follow.scrolled(at(1_496));
+    expect(follow.following).toBe(false);
+  });
+
+  it('stops on the wheel before anything has moved, and is not taken up by the growth', () => {
+    const follow = atTheEnd();
+    follow.pushedUp();
+    follow.scrolled(at(1_490, 2_400));
+    expect(follow.following).toBe(false);
+  });
+
+  it('does not begin again because the reader is near the end on the way up', () => {
+    const follow = atTheEnd();
+    follow.scrolled(at(1_480));
+    follow.scrolled(at(1_475));
+    expect(follow.following).toBe(false);
+  });
+
+  it('begins again when the reader comes down to the end', () => {
+    const follow = atTheEnd();
+    follow.scrolled(at(900));
+    follow.scrolled(at(1_200));
+    expect(follow.following).toBe(false);
+    follow.scrolled(at(1_480));
+    expect(follow.following).toBe(true);
+  });
+
+  it('is not stopped by our own placing', () => {
+    const follow = atTheEnd();
+    follow.placed(1_300);
+    follow.scrolled(at(1_300, 1_800));
+    expect(follow.following).toBe(true);
+  });
+
+  it('begins again when it is asked for', () => {
+    const follow = atTheEnd();
+    follow.scrolled(at(100));
+    follow.resume();
+    expect(follow.following).toBe(true);
+  });
+});

@@ -1,0 +1,31 @@
+/** Which overlay of the window is open, and asking a person whether a link may be opened. */
+
+import type { ShownMessage } from './message.svelte';
+
+export type SettingsTab = 'models' | 'endpoints' | 'hotkey' | 'appearance' | 'about';
+
+class Desk {
+  settings = $state<SettingsTab | null>(null);
+  picker = $state(false);
+  shortcuts = $state(false);
+  /** The answer to be given again by a model that is being chosen; `switches` keeps that model. */
+  answerWith = $state.raw<{ message: ShownMessage; switches: boolean } | null>(null);
+  /** The address that waits for a person's word. */
+  link = $state<string | null>(null);
+  /** Whether the sidebar is shown where it covers the thread. */
+  sidebar = $state(false);
+  /** Counts the wishes to write: the composer takes the keys on each. */
+  composerWanted = $state(0);
+  searchWanted = $state(0);
+
+  write(): void {
+    this.composerWanted += 1;
+  }
+
+  search(): void {
+    this.sidebar = true;
+    this.searchWanted += 1;
+  }
+}
+
+export const desk = new Desk();
