@@ -1,0 +1,398 @@
+//! The terminal, driven as a person and a script drive it: the built program in a session of its
+//! own, its output and exit code, and what it leaves on disk.
+
+#![cfg(test)]
+
+#[path = "support/session.rs"]
+mod session;
+
+use std::io::{Read, Write};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use session::{Owned, PILOTFISH, Session};
+
+/// Runs `pilotfish` with arguments, and with `input` on its standard input.
+fn run(session: &Session, arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = session
+        .command(PILOTFISH)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("pilotfish");
+    // A program that refuses its arguments does not read its input: a broken pipe is fine then.
+    drop(child.stdin.take().expect("its input").write_all(input));
+    child.wait_with_output().expect("its end")
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("UTF-8")
+}
+
+/// The output of a run that must succeed.
+fn stdout_of(session: &Session, arguments: &[&str], input: &[u8]) -> String {
+    let output = run(session, arguments, input);
+    assert!(
+        output.status.success(),
+        "{arguments:?} failed: {}",
+        text(&output.stderr)
+    );
+    text(&output.stdout).to_owned()
+}
+
+/// What a run that must fail says on standard error; standard output stays empty.
+fn complaint_of(session: &Session, arguments: &[&str], input: &[u8]) -> String {
+    let output = run(session, arguments, input);
+    assert!(!output.status.success(), "{arguments:?} must fail");
+    assert_eq!(
+        text(&output.stdout).trim(),
+        "",
+        "{arguments:?} must not answer"
+    );
+    let complaint = text(&output.stderr).to_owned();
+    assert!(!complaint.contains("panicked"), "{complaint}");
+    complaint
+}
+
+#[test]
+fn an_answer_goes_to_the_pipe_and_into_the_database() {
+    let session = Session::open();
+    let answer = stdout_of(
+        &session,
+        &[
+            "ask",
+            "-m",
+            "inhouse/small",
+            "What is the capital of Australia?",
+        ],
+        b"",
+    );
+    assert!(answer.contains("Canberra"), "{answer:?}");
+    assert!(
+        answer.ends_with('\n'),
+        "a terminal's next prompt needs a line of its own"
+    );
+    assert!(
+        !answer.contains('\x1b'),
+        "a pipe gets no escape codes: {answer:?}"
+    );
+    assert!(
+        !session.files_with("capital of Australia").is_empty(),
+        "the question is stored"
+    );
+    assert!(
+        !session.files_with("Canberra").is_empty(),
+        "the answer is stored"
+    );
+}
+
+#[test]
+fn json_names_the_conversation_and_it_goes_on() {
+    let session = Session::open();
+    let first = stdout_of(
+        &session,
+        &["ask", "-m", "inhouse/small", "--json", "-"],
+        b"My dog is called Rex. Say hello to him.",
+    );
+    let first: Value = serde_json::from_str(&first).expect("one JSON object");
+    let conversation = first["conversation_id"].as_str().expect("its conversation");
+    assert!(!first["text"].as_str().expect("its text").is_empty());
+    assert_eq!(first["state"], "complete");
+    assert!(
+        first["usage"]["output_tokens"]
+            .as_u64()
+            .is_some_and(|tokens| tokens > 0)
+    );
+
+    let second = stdout_of(
+        &session,
+        &[
+            "ask",
+            "-c",
+            conversation,
+            "--json",
+            "What is my dog called?",
+        ],
+        b"",
+    );
+    let second: Value = serde_json::from_str(&second).expect("one JSON object");
+    assert_eq!(second["conversation_id"], conversation);
+    assert!(!second["text"].as_str().expect("its text").is_empty());
+    let read = |answer: &Value| {
+        answer["usage"]["input_tokens"]
+            .as_u64()
+            .expect("tokens read")
+    };
+    assert!(
+        read(&second) > read(&first),
+        "it sees what was said before: {second}"
+    );
+    let cached = second["usage"]["cached_tokens"].as_u64();
+    assert!(
+        cached.is_some(),
+        "the in-house model always knows what it kept: {second}"
+    );
+}
+
+#[test]
+fn ctrl_c_keeps_what_has_come() {
+    let session = Session::open();
+    let mut child = Owned::start(
+        session
+            .command(PILOTFISH)
+            .args([
+                "ask",
+                "-m",
+                "inhouse/small",
+                "Count from one to five hundred, in words.",
+            ])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped()),
+    );
+    let mut out = child.0.stdout.take().expect("its output");
+    let mut partial = vec![0; 24];
+    out.read_exact(&mut partial)
+        .expect("the beginning of the answer");
+    let pid = rustix::process::Pid::from_child(&child.0);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("Ctrl+C");
+    out.read_to_end(&mut partial)
+        .expect("the rest of the answer");
+    let status = child.0.wait().expect("its end");
+    assert!(
+        !status.success(),
+        "a stopped answer is no success: {status}"
+    );
+
+    let partial = text(&partial).trim();
+    let first_line = partial.lines().next().expect("a line");
+    assert!(
+        !session
+            .files_with(first_line.get(..20).unwrap_or(first_line))
+            .is_empty(),
+        "{first_line:?} is stored"
+    );
+}
+
+#[test]
+fn wrong_input_is_answered_with_what_to_do() {
+    let session = Session::open();
+    let unknown_flag = complaint_of(&session, &["ask", "--loudly", "hi"], b"");
+    assert!(
+        unknown_flag.contains("--loudly") && unknown_flag.contains("--help"),
+        "{unknown_flag}"
+    );
+    let no_model = complaint_of(&session, &["ask", "-m", "inhouse/nonesuch", "hi"], b"");
+    assert!(no_model.contains("nonesuch"), "{no_model}");
+    let no_provider = complaint_of(&session, &["ask", "-m", "nonesuch/x", "hi"], b"");
+    assert!(no_provider.contains("nonesuch"), "{no_provider}");
+    let bad_name = complaint_of(&session, &["ask", "-m", "default", "hi"], b"");
+    assert!(bad_name.contains("provider/model"), "{bad_name}");
+    complaint_of(&session, &["ask", "-m", "inhouse/small", "-"], b"");
+    complaint_of(&session, &["ask", "-m", "inhouse/small", "-"], b"\xff\xfe");
+    let too_long = complaint_of(
+        &session,
+        &["ask", "-m", "inhouse/small", "-"],
+        &[b'a'; 2 << 20],
+    );
+    assert!(too_long.contains("MiB"), "{too_long}");
+    complaint_of(
+        &session,
+        &["ask", "-c", "01890000-0000-7000-8000-000000000000", "hi"],
+        b"",
+    );
+}
+
+#[test]
+fn the_library_lists_imports_and_refuses() {
+    let session = Session::open();
+    let listed: Value =
+        serde_json::from_str(&stdout_of(&session, &["models", "list", "--json"], b"")).unwrap();
+    let small = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|entry| entry["id"] == "small")
+        .unwrap();
+    assert_eq!(small["state"]["is"], "ready");
+    assert_eq!(small["licence"], "Apache-2.0");
+
+    let page = session.home.join("page.gguf");
+    std::fs::write(&page, "<!doctype html><title>Not found</title>").unwrap();
+    let refused = complaint_of(&session, &["models", "import", page.to_str().unwrap()], b"");
+    assert!(refused.contains("GGUF"), "{refused}");
+    complaint_of(
+        &session,
+        &["models", "import", "/nonexistent/file.gguf"],
+        b"",
+    );
+
+    // Weights that are here already are not kept twice.
+    let copy = session.home.join("a-copy.gguf");
+    std::fs::copy(session::small_model(), &copy).unwrap();
+    let imported = stdout_of(&session, &["models", "import", copy.to_str().unwrap()], b"");
+    assert_eq!(imported.trim(), "inhouse/small");
+
+    // A file that the person puts into the folder is a model like any other.
+    std::fs::rename(&copy, session.home.join("models/my-own.gguf")).unwrap();
+    assert!(stdout_of(&session, &["models", "list"], b"").contains("inhouse/my-own"));
+    assert!(stdout_of(&session, &["ask", "-m", "inhouse/my-own", "Say hi."], b"").len() > 1);
+    stdout_of(&session, &["models", "remove", "my-own"], b"");
+    let gone = complaint_of(&session, &["ask", "-m", "inhouse/my-own", "Say hi."], b"");
+    assert!(gone.contains("my-own"), "{gone}");
+}
+
+#[test]
+fn a_key_is_in_the_keyring_and_nowhere_else() {
+    let session = Session::open();
+    let secret = "sk-test-7QpXv2bN9dLw4TzR";
+    let listed: Value =
+        serde_json::from_str(&stdout_of(&session, &["keys", "list", "--json"], b"")).unwrap();
+    let provider = listed[0]["id"]
+        .as_str()
+        .expect("a built-in endpoint")
+        .to_owned();
+
+    stdout_of(
+        &session,
+        &["keys", "set", &provider],
+        format!("{secret}\n").as_bytes(),
+    );
+    let kept = session.secrets();
+    assert!(
+        kept.contains(&format!("secret = {secret}\n")),
+        "the keyring has it: {kept}"
+    );
+    assert_eq!(session.files_with(secret), Vec::<std::path::PathBuf>::new());
+    let listed = stdout_of(&session, &["keys", "list", "--json"], b"");
+    assert!(!listed.contains(secret), "no listing shows a key");
+    assert!(
+        listed.contains("4TzR"),
+        "the last four tell keys apart: {listed}"
+    );
+
+    stdout_of(&session, &["keys", "remove", &provider], b"");
+    assert!(!session.secrets().contains(secret), "removed means gone");
+    let empty = complaint_of(&session, &["keys", "set", &provider], b"\n");
+    assert!(empty.contains("standard input"), "{empty}");
+    complaint_of(&session, &["keys", "set", "nonesuch"], b"sk-x\n");
+}
+
+#[test]
+fn the_doctor_looks_at_everything() {
+    let session = Session::open();
+    // Without a display a check may fail, and the exit code says so; the report is whole anyway.
+    let output = run(&session, &["doctor", "--json"], b"");
+    let checks: Value = serde_json::from_slice(&output.stdout).expect("a JSON array");
+    let checks = checks.as_array().unwrap();
+    let of = |name: &str| {
+        checks
+            .iter()
+            .find(|check| check["name"] == name)
+            .expect("the check")
+    };
+    for name in ["keyring", "hotkey", "model", "database", "webview"] {
+        assert!(
+            !of(name)["detail"].as_str().unwrap().is_empty(),
+            "{name} says what it found"
+        );
+    }
+    for name in ["keyring", "model", "database", "webview"] {
+        assert_eq!(of(name)["ok"], true, "{}", of(name));
+    }
+    assert_eq!(
+        output.status.success(),
+        checks.iter().all(|check| check["ok"] == true)
+    );
+}
+
+/// `debug` opens no session: it is a filter.
+fn filter(arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(PILOTFISH)
+        .arg("debug")
+        .args(arguments)
+        .env("PILOTFISH_HOME", "/nonexistent")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("pilotfish");
+    child
+        .stdin
+        .take()
+        .expect("its input")
+        .write_all(input)
+        .expect("the input");
+    child.wait_with_output().expect("its end")
+}
+
+#[test]
+fn markdown_renders_the_same_in_any_pieces() {
+    let source = "# Héllo\n\nA *b* `c` [d](https://example.com/)\n\n```rust\nfn main() {}\n```\n\n\
+                  | a | b |\n|---|--:|\n| 1 | 2 |\n\n<script>alert(1)</script>\n\n\
+                  ![x](https://example.com/x.png)\n\n$$e = mc^2$$\n";
+    let whole = filter(&["render"], source.as_bytes());
+    assert!(whole.status.success());
+    let html = text(&whole.stdout);
+    for wanted in [
+        "<h1",
+        "<em>b</em>",
+        "data-lang=\"rust\"",
+        "<table",
+        "<math",
+        "&lt;script&gt;",
+    ] {
+        assert!(html.contains(wanted), "{wanted} is missing in {html}");
+    }
+    for harmful in ["<script", "<img", "href=", "src=\"", "style="] {
+        assert!(
+            !html
+                .replace("data-src=\"", "")
+                .replace("data-href=", "")
+                .contains(harmful)
+        );
+    }
+    for step in ["1", "2", "3", "7", "64", "100000"] {
+        let pieces = filter(&["render", "--stream", step], source.as_bytes());
+        assert_eq!(text(&pieces.stdout), html, "in pieces of {step}");
+    }
+}
+
+#[test]
+fn a_recorded_stream_decodes_the_same_in_any_pieces() {
+    let body = "data: {\"id\":\"1\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\
+                \"assistant\",\"content\":\"Gr\"},\"finish_reason\":null}]}\n\n: ping\n\n\
+                data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"üße\"},\"finish_reason\":\
+                \"stop\"}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2,\
+                \"total_tokens\":5}}\n\ndata: [DONE]\n\n";
+    let whole = filter(&["decode", "--wire", "chat"], body.as_bytes());
+    assert_eq!(whole.status.code(), Some(0), "{}", text(&whole.stderr));
+    let events: Vec<Value> = text(&whole.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let said: String = events
+        .iter()
+        .filter(|event| event["type"] == "text")
+        .map(|event| event["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(said, "Grüße");
+    assert!(events.iter().any(|event| event["type"] == "usage"));
+    assert!(events.iter().any(|event| event["type"] == "stop"));
+    for split in 1..=40 {
+        let split = split.to_string();
+        let pieces = filter(
+            &["decode", "--wire", "chat", "--split", &split],
+            body.as_bytes(),
+        );
+        assert_eq!(pieces.stdout, whole.stdout, "in pieces of {split}");
+        assert_eq!(pieces.status.code(), Some(0));
+    }
+
+    let cut = &body.as_bytes()[..body.find(": ping").unwrap()];
+    let interrupted = filter(&["decode", "--wire", "chat"], cut);
+    assert_eq!(interrupted.status.code(), Some(3), "cut off is no success");
+    assert!(text(&interrupted.stdout).contains("\"kind\":\"interrupted\""));
+}

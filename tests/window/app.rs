@@ -1,0 +1,245 @@
+//! The real application on a desktop, driven through WebKitWebDriver as a person's hands and eyes
+//! would: what can be clicked is clicked, what is shown is read.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::Duration;
+
+use fantoccini::elements::Element;
+use fantoccini::wd::Capabilities;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+
+use crate::desktop::Desktop;
+use crate::session::{Owned, PILOTFISH};
+use crate::until;
+
+/// How long the window itself may take to show something. Generous: a build may run beside it.
+pub const SOON: Duration = Duration::from_secs(120);
+/// How long a model may take.
+pub const ANSWER: Duration = Duration::from_secs(300);
+
+/// Keys without a letter, as WebDriver names them.
+pub const ESCAPE: &str = "\u{e00c}";
+pub const DELETE: &str = "\u{e017}";
+
+/// The running application.
+pub struct App {
+    /// The page of the main window.
+    pub page: Client,
+    driver: Owned,
+}
+
+impl App {
+    /// Starts the application and waits until its page can be used.
+    pub async fn start(desktop: &Desktop) -> Self {
+        let port = free_port();
+        let driver = Owned::start(
+            desktop
+                .command("WebKitWebDriver")
+                .arg(format!("--port={port}"))
+                .env("TAURI_AUTOMATION", "true")
+                .env("TAURI_WEBVIEW_AUTOMATION", "true"),
+        );
+        until("the driver listens", SOON, async || {
+            tokio::net::TcpStream::connect(("127.0.0.1", port))
+                .await
+                .is_ok()
+        })
+        .await;
+        let mut capabilities = Capabilities::new();
+        capabilities.insert(
+            "webkitgtk:browserOptions".to_owned(),
+            json!({ "binary": PILOTFISH, "args": [] }),
+        );
+        let page = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await
+            .expect("the application under the driver");
+        let app = Self { page, driver };
+        app.found("[data-testid=composer-input], [data-testid=welcome]")
+            .await;
+        app
+    }
+
+    /// Kills the application as a power cut would: no handler of it runs.
+    pub async fn kill(self) {
+        let pid = child_named(self.driver.0.id(), "pilotfish").expect("the application's process");
+        let pid = rustix::process::Pid::from_raw(pid).expect("a pid");
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("SIGKILL");
+        until("the application is gone", SOON, async || {
+            child_named(self.driver.0.id(), "pilotfish").is_none()
+        })
+        .await;
+    }
+
+    /// Ends the application in order.
+    pub async fn quit(self) {
+        // The driver closes the window and with it the program; its answer may get lost with them.
+        drop(self.page.clone().close().await);
+        until("the application is gone", SOON, async || {
+            child_named(self.driver.0.id(), "pilotfish").is_none()
+        })
+        .await;
+    }
+
+    /// Waits for an element by its `data-testid`.
+    pub async fn shown(&self, id: &str) -> Element {
+        self.found(&format!("[data-testid='{id}']")).await
+    }
+
+    /// Waits for an element; when it does not come, tells what is shown instead.
+    pub async fn found(&self, css: &str) -> Element {
+        let found = self
+            .page
+            .wait()
+            .at_most(SOON)
+            .every(Duration::from_millis(50))
+            .for_element(Locator::Css(css))
+            .await;
+        match found {
+            Ok(element) => element,
+            Err(error) => {
+                let shown = self
+                    .page
+                    .source()
+                    .await
+                    .unwrap_or_else(|error| error.to_string());
+                panic!("{css} was not shown ({error}), but: {shown:.4000}")
+            }
+        }
+    }
+
+    /// Clicks an element by its `data-testid`; again when the page moved under the click.
+    pub async fn click(&self, id: &str) {
+        self.click_on(&format!("[data-testid='{id}']")).await;
+    }
+
+    /// Clicks an element; again while the page moves under the click.
+    pub async fn click_on(&self, css: &str) {
+        until(&format!("{css} takes a click"), SOON, async || {
+            self.found(css).await.click().await.is_ok()
+        })
+        .await;
+    }
+
+    /// Types into an element by its `data-testid`, in place of what is there.
+    pub async fn type_into(&self, id: &str, text: &str) {
+        let field = self.shown(id).await;
+        field
+            .clear()
+            .await
+            .unwrap_or_else(|error| panic!("{id}: {error}"));
+        field
+            .send_keys(text)
+            .await
+            .unwrap_or_else(|error| panic!("{id}: {error}"));
+    }
+
+    /// Goes past the first start's greeting.
+    pub async fn past_welcome(&self) {
+        self.click("welcome-skip").await;
+        self.shown("composer-input").await;
+    }
+
+    /// Closes the settings.
+    pub async fn close_settings(&self) {
+        self.click("settings-close").await;
+        until("the settings are closed", SOON, async || {
+            self.count("[data-testid^=settings-tab-]").await == 0
+        })
+        .await;
+    }
+
+    /// Picks a model in the composer's picker.
+    pub async fn pick(&self, model: &str) {
+        self.click("picker-button").await;
+        let search = model.split_once('/').map_or(model, |(_, name)| name);
+        self.type_into("picker-search", search).await;
+        self.click_on(&format!(
+            "[data-testid='picker-option'][data-model='{model}']"
+        ))
+        .await;
+    }
+
+    /// Asks a question.
+    pub async fn ask(&self, question: &str) {
+        self.type_into("composer-input", question).await;
+        self.click("send").await;
+    }
+
+    /// The newest answer's state and text; two empty ones before there is any.
+    pub async fn answer(&self) -> (String, String) {
+        let read = self
+            .run(
+                "const all = document.querySelectorAll(\
+                   '[data-testid=message][data-role=assistant]');\
+                 const last = all[all.length - 1];\
+                 if (!last) return ['', ''];\
+                 const prose = [...last.querySelectorAll('.prose')].map(part => part.textContent);\
+                 return [last.dataset.state, prose.join(' ')];",
+            )
+            .await;
+        let part = |index: usize| read[index].as_str().unwrap_or_default().trim().to_owned();
+        (part(0), part(1))
+    }
+
+    /// Waits until the newest answer is in a state and its text as wished; gives the text.
+    pub async fn answered(&self, state: &str, enough: impl Fn(&str) -> bool) -> String {
+        let mut text = String::new();
+        until(&format!("the answer is {state}"), ANSWER, async || {
+            let (now, shown) = self.answer().await;
+            text = shown;
+            now == state && enough(&text)
+        })
+        .await;
+        text
+    }
+
+    /// How many elements there are.
+    pub async fn count(&self, css: &str) -> u64 {
+        let script = format!("return document.querySelectorAll({}).length", json!(css));
+        self.run(&script).await.as_u64().unwrap_or_default()
+    }
+
+    /// Runs a script in the page.
+    pub async fn run(&self, script: &str) -> Value {
+        self.page
+            .execute(script, Vec::new())
+            .await
+            .expect("the page's answer")
+    }
+
+    /// A picture of the page.
+    pub async fn picture(&self, file: &Path) {
+        let png = self.page.screenshot().await.expect("a picture");
+        fs::write(file, png).expect("the picture's file");
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    listener.local_addr().expect("its number").port()
+}
+
+/// The child of a process that runs a program of the given name.
+fn child_named(parent: u32, name: &str) -> Option<i32> {
+    fs::read_dir("/proc")
+        .expect("/proc")
+        .filter_map(Result::ok)
+        .find_map(|entry| {
+            let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
+            let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+            // "pid (name) state parent …", and a name may hold brackets of its own.
+            let (head, tail) = stat.rsplit_once(')')?;
+            let mut tail = tail.split_whitespace();
+            let running = tail.next() != Some("Z");
+            let found = running
+                && head.split_once('(')?.1 == name
+                && tail.next()?.parse::<u32>().ok()? == parent;
+            found.then_some(pid)
+        })
+}
