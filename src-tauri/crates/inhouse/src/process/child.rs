@@ -84,6 +84,10 @@ impl Worker {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
+        // Ctrl+C in a terminal goes to the whole foreground group: it asks the application to end,
+        // and that decides what becomes of the worker. Nobody's end leaves it behind: its stdin ends.
+        #[cfg(unix)]
+        program.process_group(0);
         let mut child = program.spawn().map_err(failed)?;
         let pipes = child
             .stdin
