@@ -54,6 +54,11 @@ fn keyring(state: VaultState) -> Check {
             false,
             format!("{place} is locked: unlock it in Settings, Endpoints"),
         ),
+        VaultState::NoKeyring => check(
+            "keyring",
+            false,
+            "it was never set up: unlock it in Settings, Endpoints, to choose a password for it",
+        ),
         VaultState::Unavailable { reason } => check("keyring", false, reason),
         VaultState::Slow => check(
             "keyring",

@@ -72,6 +72,9 @@ async fn place(engine: &Engine) -> String {
     match engine.vault_state().await {
         VaultState::Ready { place } => format!("keys live in {place}"),
         VaultState::Locked { place } => format!("{place} is locked"),
+        VaultState::NoKeyring => {
+            "the system's keyring was never set up: unlock it in Settings, Endpoints".to_owned()
+        }
         VaultState::Unavailable { reason } => reason,
         VaultState::Slow => "the keyring does not answer".to_owned(),
         VaultState::SessionOnly => "keys are kept in memory for this run only".to_owned(),

@@ -13,6 +13,10 @@ input_tokens: number | null,
  */
 cached_tokens: number | null, 
 /**
+ * Input tokens that were written into a cache, where the provider prices that apart.
+ */
+cache_write_tokens: number | null, 
+/**
  * Output tokens, thinking included.
  */
 output_tokens: number | null, 

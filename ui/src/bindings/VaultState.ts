@@ -11,7 +11,7 @@ place: string, } | { "is": "locked",
 /**
  * Where secrets live.
  */
-place: string, } | { "is": "unavailable", 
+place: string, } | { "is": "no_keyring" } | { "is": "unavailable", 
 /**
  * Why and what to do, in a sentence.
  */

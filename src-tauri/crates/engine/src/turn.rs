@@ -336,6 +336,7 @@ fn sum(first: Option<Usage>, second: Option<Usage>) -> Option<Usage> {
     Some(Usage {
         input_tokens: add(a.input_tokens, b.input_tokens),
         cached_tokens: add(a.cached_tokens, b.cached_tokens),
+        cache_write_tokens: add(a.cache_write_tokens, b.cache_write_tokens),
         output_tokens: add(a.output_tokens, b.output_tokens),
         thinking_tokens: add(a.thinking_tokens, b.thinking_tokens),
         estimated: a.estimated || b.estimated,

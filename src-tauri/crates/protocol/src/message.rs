@@ -66,6 +66,10 @@ pub struct Usage {
     /// Input tokens that came from a cache.
     #[ts(type = "number | null")]
     pub cached_tokens: Option<u64>,
+    /// Input tokens that were written into a cache, where the provider prices that apart.
+    #[serde(default)]
+    #[ts(type = "number | null")]
+    pub cache_write_tokens: Option<u64>,
     /// Output tokens, thinking included.
     #[ts(type = "number | null")]
     pub output_tokens: Option<u64>,
@@ -237,5 +241,24 @@ impl Message {
             })
             .collect();
         texts.join("\n\n")
+    }
+
+    /// Whether this is an answer that can be gone on with: it was cut off, stopped, failed, or ended
+    /// at a limit, and it holds nothing but words.
+    #[must_use]
+    pub fn can_continue(&self) -> bool {
+        let only_words = self
+            .parts
+            .iter()
+            .all(|part| matches!(part, Part::Text { .. } | Part::Thinking { .. }));
+        let cut = match self.state {
+            MessageState::Interrupted | MessageState::Cancelled | MessageState::Failed => true,
+            MessageState::Complete => matches!(
+                self.stop_reason,
+                Some(StopReason::MaxTokens | StopReason::ContextFull | StopReason::Pause)
+            ),
+            MessageState::Streaming => false,
+        };
+        self.role == Role::Assistant && self.parent_id.is_some() && only_words && cut
     }
 }

@@ -51,6 +51,8 @@ pub enum VaultState {
         /// Where secrets live.
         place: String,
     },
+    /// It runs, but nobody has chosen a password for it yet: a click on "unlock" does, and makes it.
+    NoKeyring,
     /// There is none, or nothing to reach it by.
     Unavailable {
         /// Why and what to do, in a sentence.

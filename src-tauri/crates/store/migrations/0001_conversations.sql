@@ -45,6 +45,7 @@ CREATE TABLE messages (
     served_by TEXT,
     input_tokens INTEGER,
     cached_tokens INTEGER,
+    cache_write_tokens INTEGER,
     output_tokens INTEGER,
     thinking_tokens INTEGER,
     -- NULL: no usage is known at all.

@@ -222,14 +222,15 @@ impl Store {
         };
         sqlx::query(
             "UPDATE messages SET state = ?, owner = NULL, served_by = ?, input_tokens = ?,
-                 cached_tokens = ?, output_tokens = ?, thinking_tokens = ?, usage_estimated = ?,
-                 stop_reason = ?, error = ?, first_token_at = coalesce(first_token_at, ?),
-                 finished_at = ? WHERE key = ?",
+                 cached_tokens = ?, cache_write_tokens = ?, output_tokens = ?,
+                 thinking_tokens = ?, usage_estimated = ?, stop_reason = ?, error = ?,
+                 first_token_at = coalesce(first_token_at, ?), finished_at = ? WHERE key = ?",
         )
         .bind(word(&finish.state)?)
         .bind(finish.served_by.as_ref().map(ModelRef::to_string))
         .bind(tokens(|usage| usage.input_tokens))
         .bind(tokens(|usage| usage.cached_tokens))
+        .bind(tokens(|usage| usage.cache_write_tokens))
         .bind(tokens(|usage| usage.output_tokens))
         .bind(tokens(|usage| usage.thinking_tokens))
         .bind(usage.map(|usage| usage.estimated))

@@ -46,6 +46,7 @@ fn usage(row: &SqliteRow) -> Result<Option<Usage>, sqlx::Error> {
     Ok(Some(Usage {
         input_tokens: count(row, "input_tokens")?,
         cached_tokens: count(row, "cached_tokens")?,
+        cache_write_tokens: count(row, "cache_write_tokens")?,
         output_tokens: count(row, "output_tokens")?,
         thinking_tokens: count(row, "thinking_tokens")?,
         estimated,

@@ -143,9 +143,7 @@ impl KeyStore for OsKeyring {
             match self.look(None).await {
                 Ok(Look::Ready { place }) => VaultState::Ready { place },
                 Ok(Look::Locked { place }) => VaultState::Locked { place },
-                Ok(Look::NoKeyring) => VaultState::Locked {
-                    place: "Secret Service, no keyring yet: unlocking makes one".to_owned(),
-                },
+                Ok(Look::NoKeyring) => VaultState::NoKeyring,
                 Err(VaultError::Slow) => VaultState::Slow,
                 Err(error) => VaultState::Unavailable {
                     reason: error.to_string(),

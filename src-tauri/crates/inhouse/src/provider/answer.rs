@@ -185,6 +185,7 @@ fn usage(tokens: Tokens) -> Usage {
     Usage {
         input_tokens: Some(u64::from(tokens.input)),
         cached_tokens: Some(u64::from(tokens.cached)),
+        cache_write_tokens: None,
         output_tokens: Some(u64::from(tokens.output)),
         thinking_tokens: None,
         estimated: false,

@@ -75,6 +75,7 @@ async fn an_answer_grows_by_checkpoints_and_ends_in_one_step() {
         served_by: Some(ModelRef::inhouse("small")),
         usage: Some(Usage {
             input_tokens: Some(10),
+            cache_write_tokens: Some(2),
             output_tokens: Some(3),
             ..Usage::default()
         }),

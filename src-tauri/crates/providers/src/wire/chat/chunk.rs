@@ -128,6 +128,8 @@ pub(super) struct UsageReport {
 struct PromptDetails {
     #[serde(default, deserialize_with = "lenient")]
     cached_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "lenient")]
+    cache_write_tokens: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -144,6 +146,7 @@ impl UsageReport {
             .and_then(|details| details.cached_tokens)
             .or(self.prompt_cache_hit_tokens)
             .or(self.cached_tokens);
+        let written = details.and_then(|details| details.cache_write_tokens);
         let details = self.completion_tokens_details.as_ref();
         let thinking = details
             .and_then(|details| details.reasoning_tokens)
@@ -164,6 +167,7 @@ impl UsageReport {
         let usage = Usage {
             input_tokens: self.prompt_tokens,
             cached_tokens: cached,
+            cache_write_tokens: written,
             output_tokens: output,
             thinking_tokens: thinking,
             estimated: false,

@@ -306,6 +306,7 @@ fn usage_in_all_places_and_spellings() {
     let usage = |input, cached, output, thinking| Usage {
         input_tokens: input,
         cached_tokens: cached,
+        cache_write_tokens: None,
         output_tokens: output,
         thinking_tokens: thinking,
         estimated: false,
