@@ -62,6 +62,10 @@ stop_reason: StopReason | null,
  */
 error: AppError | null, 
 /**
+ * Whether the answer can be gone on with; see [`Message::can_continue`](crate::Message).
+ */
+can_continue: boolean, 
+/**
  * When it was written or asked for.
  */
 created_at: number, 

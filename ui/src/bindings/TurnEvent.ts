@@ -8,7 +8,15 @@ import type { TurnStarted } from "./TurnStarted";
 /**
  * News of a turn, for the window.
  */
-export type TurnEvent = { "type": "started" } & TurnStarted | { "type": "reading", 
+export type TurnEvent = { "type": "started" } & TurnStarted | { "type": "shortened", 
+/**
+ * The answer that will grow.
+ */
+message_id: MessageId, 
+/**
+ * How many messages the model does not see.
+ */
+dropped_messages: number, } | { "type": "reading", 
 /**
  * The answer that will grow.
  */

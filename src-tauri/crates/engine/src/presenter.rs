@@ -106,7 +106,12 @@ impl Presenter {
                 TurnUpdate::Reading { .. } if grew || ended => {}
                 TurnUpdate::Delta { .. } if unseen => {}
                 TurnUpdate::Delta { part, kind, text } => self.grow(part, kind, &text),
-                TurnUpdate::Shortened { .. } => {}
+                TurnUpdate::Shortened { dropped_messages } => {
+                    self.due.push_back(TurnEvent::Shortened {
+                        message_id,
+                        dropped_messages,
+                    });
+                }
                 TurnUpdate::Reading { done, total } => {
                     self.due.push_back(TurnEvent::Reading {
                         message_id,

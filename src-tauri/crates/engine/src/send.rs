@@ -3,8 +3,7 @@
 
 use protocol::{
     AppError, Conversation, ConversationId, EditMessage, Effort, ErrorCode, Message, MessageId,
-    MessageState, ModelRef, Part, RegenerateMessage, Role, SendMessage, StopReason, TurnId,
-    TurnStarted,
+    ModelRef, Part, RegenerateMessage, Role, SendMessage, TurnId, TurnStarted,
 };
 use store::{NewConversation, Store};
 use tokio::sync::watch;
@@ -82,6 +81,7 @@ impl Engine {
             message_id,
             text,
             model,
+            effort,
         } = request;
         let store = self.store()?;
         check_text(&text)?;
@@ -103,7 +103,7 @@ impl Engine {
             Some(question.id),
             &question,
             asked,
-            None,
+            effort,
         )
         .await
     }
@@ -114,7 +114,11 @@ impl Engine {
     /// # Errors
     /// As [`send`](Self::send).
     pub async fn regenerate(&self, request: RegenerateMessage) -> Result<TurnStarted, AppError> {
-        let RegenerateMessage { message_id, model } = request;
+        let RegenerateMessage {
+            message_id,
+            model,
+            effort,
+        } = request;
         let store = self.store()?;
         let old = store.message(message_id).await?;
         let conversation = living(&store, old.conversation_id).await?;
@@ -125,7 +129,7 @@ impl Engine {
         };
         let asked = self.choose(model, Some(&conversation)).await?;
         let slot = self.inner.turns.reserve(conversation.id)?;
-        self.answer(slot, &store, &conversation, None, &question, asked, None)
+        self.answer(slot, &store, &conversation, None, &question, asked, effort)
             .await
     }
 
@@ -139,7 +143,7 @@ impl Engine {
         let old = store.message(id).await?;
         let conversation = living(&store, old.conversation_id).await?;
         let question = match old.parent_id {
-            Some(parent) if is_unfinished(&old) => parent,
+            Some(parent) if old.can_continue() => parent,
             _ => {
                 return Err(invalid(
                     "this answer is whole: there is nothing to continue",
@@ -300,22 +304,6 @@ fn check_text(text: &str) -> Result<(), AppError> {
         )));
     }
     Ok(())
-}
-
-fn is_unfinished(answer: &Message) -> bool {
-    let only_words = answer
-        .parts
-        .iter()
-        .all(|part| matches!(part, Part::Text { .. } | Part::Thinking { .. }));
-    let cut = match answer.state {
-        MessageState::Interrupted | MessageState::Cancelled | MessageState::Failed => true,
-        MessageState::Complete => matches!(
-            answer.stop_reason,
-            Some(StopReason::MaxTokens | StopReason::ContextFull | StopReason::Pause)
-        ),
-        MessageState::Streaming => false,
-    };
-    answer.role == Role::Assistant && only_words && cut
 }
 
 fn invalid(message: impl Into<String>) -> AppError {

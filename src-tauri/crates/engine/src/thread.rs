@@ -121,6 +121,7 @@ impl Engine {
             true => Some(RunsAt::InHouse),
             false => places.get(&model.provider).cloned().flatten(),
         });
+        let can_continue = message.can_continue();
         MessageView {
             id: message.id,
             parent_id: message.parent_id,
@@ -134,6 +135,7 @@ impl Engine {
             usage: message.usage,
             stop_reason: message.stop_reason,
             error: message.error,
+            can_continue,
             created_at: message.created_at,
             first_token_at: message.first_token_at,
             finished_at: message.finished_at,

@@ -31,6 +31,10 @@ pub struct EditMessage {
     pub text: String,
     /// The model to ask; `None` takes the conversation's.
     pub model: Option<ModelRef>,
+    /// How hard to think; `None` leaves it to the model.
+    #[serde(default)]
+    #[ts(optional = nullable)]
+    pub effort: Option<Effort>,
 }
 
 /// Another answer to the same message: a sibling of the given answer.
@@ -41,6 +45,10 @@ pub struct RegenerateMessage {
     pub message_id: MessageId,
     /// The model to ask; `None` takes the conversation's.
     pub model: Option<ModelRef>,
+    /// How hard to think; `None` leaves it to the model.
+    #[serde(default)]
+    #[ts(optional = nullable)]
+    pub effort: Option<Effort>,
 }
 
 /// What a request for an answer has set in motion.
@@ -66,6 +74,14 @@ pub struct TurnStarted {
 pub enum TurnEvent {
     /// The request is stored and on its way.
     Started(TurnStarted),
+    /// The conversation did not fit the model's window: its oldest messages were left out. Told
+    /// again when more had to go.
+    Shortened {
+        /// The answer that will grow.
+        message_id: MessageId,
+        /// How many messages the model does not see.
+        dropped_messages: u32,
+    },
     /// The in-house model reads the prompt.
     Reading {
         /// The answer that will grow.

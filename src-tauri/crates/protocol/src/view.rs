@@ -92,6 +92,8 @@ pub struct MessageView {
     pub stop_reason: Option<StopReason>,
     /// What went wrong.
     pub error: Option<AppError>,
+    /// Whether the answer can be gone on with; see [`Message::can_continue`](crate::Message).
+    pub can_continue: bool,
     /// When it was written or asked for.
     #[ts(type = "number")]
     pub created_at: i64,

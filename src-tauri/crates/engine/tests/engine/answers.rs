@@ -226,6 +226,7 @@ async fn a_refused_request_fails_and_a_retry_stands_beside_it() {
     let retry = protocol::RegenerateMessage {
         message_id: started.message_id,
         model: None,
+        effort: None,
     };
     let retried = engine.regenerate(retry).await.unwrap();
     let mut stream = engine.attach(retried.message_id).unwrap();

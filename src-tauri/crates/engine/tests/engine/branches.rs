@@ -24,6 +24,7 @@ async fn another_answer_and_another_wording_are_siblings() {
     let again = RegenerateMessage {
         message_id: first.message_id,
         model: None,
+        effort: None,
     };
     let other = engine.regenerate(again).await.unwrap();
     let call = server.call().await;
@@ -56,6 +57,7 @@ async fn another_answer_and_another_wording_are_siblings() {
         message_id,
         text: "q2, better".to_owned(),
         model: None,
+        effort: None,
     };
     let edited = engine.edit(edit).await.unwrap();
     let call = server.call().await;
@@ -98,6 +100,7 @@ async fn only_the_persons_own_messages_are_edited() {
         message_id: started.message_id,
         text: "mine".to_owned(),
         model: None,
+        effort: None,
     };
     assert_eq!(
         engine.edit(edit).await.unwrap_err().code,
