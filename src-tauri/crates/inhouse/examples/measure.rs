@@ -89,6 +89,7 @@ async fn measure(
     let mut first = None;
     let mut text = String::new();
     let mut usage = Usage::default();
+    let mut served_by = None;
     let mut stream = provider.stream(request, None, CancellationToken::new());
     while let Some(event) = stream.next().await {
         match event? {
@@ -96,11 +97,13 @@ async fn measure(
                 first.get_or_insert_with(milliseconds);
                 text.push_str(&piece);
             }
+            ProviderEvent::Started { model, .. } => served_by = model,
             ProviderEvent::Usage(told) => usage = told,
             _ => {}
         }
     }
     Ok(serde_json::json!({
+        "model": served_by,
         "first_ms": first,
         "total_ms": milliseconds(),
         "input": usage.input_tokens,

@@ -16,6 +16,8 @@ pub(crate) struct Entry {
     pub(crate) licence: String,
     pub(crate) bytes: u64,
     pub(crate) sha256: String,
+    /// The SHA-256 of the first 64 KiB, by which a damaged copy is told from another file.
+    pub(crate) head_sha256: String,
     /// What its makers recommend.
     pub(crate) sampling: Recommended,
     pub(crate) sources: Vec<Source>,
@@ -104,13 +106,11 @@ mod tests {
     fn the_catalogue_is_whole() {
         assert!(entry("default").is_some() && entry("small").is_some());
         for entry in entries() {
-            assert_eq!(entry.sha256.len(), 64);
-            assert!(
-                entry
-                    .sha256
-                    .bytes()
-                    .all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase())
-            );
+            for sum in [&entry.sha256, &entry.head_sha256] {
+                assert_eq!(sum.len(), 64);
+                let is_digit = |b: u8| b.is_ascii_hexdigit() && !b.is_ascii_uppercase();
+                assert!(sum.bytes().all(is_digit));
+            }
             assert!(!entry.licence.is_empty());
             for source in &entry.sources {
                 if let Source::Packages { parts } = source {

@@ -23,6 +23,6 @@ mod provider;
 mod worker;
 
 pub use config::{Config, WorkerCommand};
-pub use library::{Library, LibraryError, Resolved};
-pub use provider::Inhouse;
+pub use library::{DEFAULT, Library, LibraryError, Resolved, SMALL};
+pub use provider::{Answering, Inhouse};
 pub use worker::worker_main;

@@ -21,17 +21,18 @@ use protocol::{LibraryEntry, LibraryState};
 
 use crate::catalogue::{self, Entry};
 use crate::gguf::Facts;
-use checked::{Checks, Verdict};
+use checked::{Checks, Standing, Verdict};
 
+pub(crate) use checked::Stamp;
 pub use error::LibraryError;
 
 /// Files of the person's own that are listed at most.
 const MAX_FILES: usize = 256;
 
-/// The model that an answer comes from when no other was asked for.
-pub(crate) const DEFAULT: &str = "default";
-/// The model that stands in for it.
-pub(crate) const SMALL: &str = "small";
+/// The id of the model that an answer comes from when no other was asked for.
+pub const DEFAULT: &str = "default";
+/// The id of the model that makes titles, and stands in for the default one.
+pub const SMALL: &str = "small";
 
 /// The models folder. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -59,6 +60,20 @@ pub struct Resolved {
     pub path: PathBuf,
     /// What the file says.
     pub facts: Facts,
+    /// Why this model stands in for the one that was asked for, in a clause; `None` when it is that
+    /// model.
+    pub stands_in: Option<String>,
+    /// The file's size and time when it was checked.
+    pub(crate) stamp: Stamp,
+}
+
+/// How much of a file is looked through before it is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Its structure, which takes milliseconds: for showing.
+    Quick,
+    /// All of it, which takes seconds the first time: for answering.
+    Whole,
 }
 
 impl Library {
@@ -91,7 +106,9 @@ impl Library {
         }
     }
 
-    /// Every model of the catalogue, then every other `*.gguf` in the folder by name.
+    /// Every model of the catalogue, then every other `*.gguf` in the folder by name. Waits for no
+    /// sum of a large file: a model whose sum is not known yet is `Checking`, until it is asked for
+    /// the first time or [`check`](Self::check) is done.
     pub async fn list(&self) -> Vec<LibraryEntry> {
         let mut list = Vec::new();
         for entry in catalogue::entries() {
@@ -104,28 +121,71 @@ impl Library {
         list
     }
 
-    /// The file of a model that can answer, checked. While only `small` is here, it stands in for
-    /// `default`.
+    /// Looks through every file that was not looked through yet; after that, no model is
+    /// `Checking`. Dropping the future stops it soon.
+    pub async fn check(&self) {
+        let known = catalogue::entries().iter().map(|entry| entry.id.clone());
+        for id in known.chain(self.own_files()) {
+            if let Some(path) = self.path(&id)
+                && let Err(error) = self.verdict(&id, &path).await
+            {
+                tracing::warn!(%id, "a model file could not be looked through: {error}");
+            }
+        }
+    }
+
+    /// The file of a model that can answer, checked. While the default model is not here, or its
+    /// file is refused, `small` stands in for it.
     ///
     /// # Errors
     /// `Missing`, `Unknown`, `Invalid`, `Io`.
     pub async fn resolve(&self, id: &str) -> Result<Resolved, LibraryError> {
-        let id = if id == DEFAULT && self.path(DEFAULT).is_none() && self.path(SMALL).is_some() {
-            SMALL
-        } else {
-            id
+        self.resolve_by(id, Look::Whole).await
+    }
+
+    /// [`resolve`](Self::resolve), as thoroughly as is said.
+    pub(crate) async fn resolve_by(&self, id: &str, look: Look) -> Result<Resolved, LibraryError> {
+        let refusal = match self.find(id, look).await {
+            Err(error @ (LibraryError::Missing(_) | LibraryError::Invalid { .. }))
+                if id == DEFAULT =>
+            {
+                error
+            }
+            found => return found,
         };
-        let path = self.path(id).ok_or_else(|| match catalogue::entry(id) {
-            Some(_) => LibraryError::Missing(id.to_owned()),
-            None => LibraryError::Unknown(id.to_owned()),
-        })?;
-        match self.verdict(id, &path).await? {
-            Verdict::Sound(facts) => Ok(Resolved {
+        match self.find(SMALL, look).await {
+            Ok(small) => Ok(Resolved {
+                stands_in: Some(match &refusal {
+                    LibraryError::Invalid { reason, .. } => {
+                        format!("its file is refused: {reason}")
+                    }
+                    _ => "it is not on this machine yet".to_owned(),
+                }),
+                ..small
+            }),
+            Err(_) => Err(refusal),
+        }
+    }
+
+    /// The file of exactly this model.
+    async fn find(&self, id: &str, look: Look) -> Result<Resolved, LibraryError> {
+        let path = self.path(id).ok_or_else(|| absent(id))?;
+        let (stamp, standing) = match look {
+            Look::Quick => self.standing(id, &path).await?,
+            Look::Whole => {
+                let (stamp, verdict) = self.verdict(id, &path).await?;
+                (stamp, Standing::Known(verdict))
+            }
+        };
+        match standing {
+            Standing::Known(Verdict::Sound(facts)) | Standing::Unsummed(facts) => Ok(Resolved {
                 id: id.to_owned(),
                 path,
                 facts,
+                stands_in: None,
+                stamp,
             }),
-            Verdict::Refused(reason) => Err(LibraryError::Invalid {
+            Standing::Known(Verdict::Refused(reason)) => Err(LibraryError::Invalid {
                 name: id.to_owned(),
                 reason,
             }),
@@ -135,53 +195,50 @@ impl Library {
     /// The file of a model, when it is there; unchecked.
     #[must_use]
     pub fn path(&self, id: &str) -> Option<PathBuf> {
-        let is_name = !id.is_empty() && !id.starts_with('.') && !id.contains(['/', '\\', '\0']);
         let path = self.inner.models_dir.join(format!("{id}.gguf"));
-        (is_name && path.is_file()).then_some(path)
+        (is_name(id) && path.is_file()).then_some(path)
     }
 
-    /// The folder, for "reveal the models folder".
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.inner.models_dir
-    }
-
-    /// Deletes a model's file, and what was half-fetched of it.
+    /// Deletes a model's file, and what was half-fetched or half-imported of it.
     ///
     /// # Errors
     /// `Unknown`, `Missing`, `Busy`, `Io`.
     pub async fn remove(&self, id: &str) -> Result<(), LibraryError> {
-        let known = catalogue::entry(id).is_some();
-        let path = self.path(id).ok_or_else(|| {
-            if known {
-                LibraryError::Missing(id.to_owned())
-            } else {
-                LibraryError::Unknown(id.to_owned())
-            }
-        })?;
-        let _lock = self.lock(id)?;
-        tokio::fs::remove_file(&path).await?;
-        if let Err(error) = tokio::fs::remove_file(self.part_path(id)).await {
-            tracing::debug!("nothing was half-fetched of {id}: {error}");
+        if !is_name(id) || !self.inner.models_dir.is_dir() {
+            return Err(absent(id));
         }
-        self.inner.checks.forget(id).await;
-        Ok(())
+        let _lock = self.lock(id)?;
+        let whole = self.inner.models_dir.join(format!("{id}.gguf"));
+        let mut was_there = false;
+        for path in [whole, self.part_path(id), self.import_path(id)] {
+            match tokio::fs::remove_file(&path).await {
+                Ok(()) => was_there = true,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.inner.checks.forget(id);
+        if was_there { Ok(()) } else { Err(absent(id)) }
+    }
+
+    async fn standing(&self, id: &str, path: &Path) -> Result<(Stamp, Standing), LibraryError> {
+        let entry = catalogue::entry(id);
+        let standing = self.inner.checks.standing(id, path, entry).await;
+        standing.map_err(LibraryError::Io)
     }
 
     /// Checks a file, or remembers that it was.
-    async fn verdict(&self, id: &str, path: &Path) -> Result<Verdict, LibraryError> {
-        self.inner
-            .checks
-            .verdict(id, path, catalogue::entry(id))
-            .await
-            .map_err(LibraryError::Io)
+    async fn verdict(&self, id: &str, path: &Path) -> Result<(Stamp, Verdict), LibraryError> {
+        let entry = catalogue::entry(id);
+        let verdict = self.inner.checks.verdict(id, path, entry).await;
+        verdict.map_err(LibraryError::Io)
     }
 
     async fn describe(&self, entry: &Entry) -> LibraryEntry {
         let state = match self.path(&entry.id) {
             _ if self.fetching().contains(&entry.id) => LibraryState::Fetching,
             None => LibraryState::Absent,
-            Some(path) => state(self.verdict(&entry.id, &path).await),
+            Some(path) => state(self.standing(&entry.id, &path).await),
         };
         LibraryEntry {
             id: entry.id.clone(),
@@ -198,9 +255,11 @@ impl Library {
         let bytes = tokio::fs::metadata(&path)
             .await
             .map_or(0, |metadata| metadata.len());
-        let verdict = self.verdict(&id, &path).await;
-        let (name, licence) = match &verdict {
-            Ok(Verdict::Sound(facts)) => (facts.name.clone(), facts.licence.clone()),
+        let standing = self.standing(&id, &path).await;
+        let (name, licence) = match &standing {
+            Ok((_, Standing::Known(Verdict::Sound(facts)) | Standing::Unsummed(facts))) => {
+                (facts.name.clone(), facts.licence.clone())
+            }
             _ => (None, None),
         };
         LibraryEntry {
@@ -210,7 +269,7 @@ impl Library {
             licence,
             bytes,
             in_catalogue: false,
-            state: state(verdict),
+            state: state(standing),
         }
     }
 
@@ -225,9 +284,9 @@ impl Library {
             .filter_map(|entry| entry.file_name().into_string().ok())
             .filter_map(|name| name.strip_suffix(".gguf").map(str::to_owned))
             .filter(|name| !name.starts_with('.') && catalogue::entry(name).is_none())
-            .take(MAX_FILES)
             .collect();
         names.sort_unstable();
+        names.truncate(MAX_FILES);
         names
     }
 
@@ -241,6 +300,11 @@ impl Library {
     /// Where a model grows until it is whole.
     fn part_path(&self, id: &str) -> PathBuf {
         self.inner.models_dir.join(format!(".{id}.part"))
+    }
+
+    /// Where a file that is taken in stands until it is checked.
+    fn import_path(&self, id: &str) -> PathBuf {
+        self.inner.models_dir.join(format!(".{id}.import"))
     }
 
     /// Keeps other processes, and other calls in this one, from changing the same model.
@@ -266,10 +330,24 @@ struct Lock {
     _file: std::fs::File,
 }
 
-fn state(verdict: Result<Verdict, LibraryError>) -> LibraryState {
-    match verdict {
-        Ok(Verdict::Sound(_)) => LibraryState::Ready,
-        Ok(Verdict::Refused(reason)) => LibraryState::Invalid { reason },
+/// Whether this can be a model's id: a name in the folder and nothing that leads out of it.
+fn is_name(id: &str) -> bool {
+    !id.is_empty() && !id.starts_with('.') && !id.contains(['/', '\\', '\0'])
+}
+
+/// Why there is no model of this id.
+fn absent(id: &str) -> LibraryError {
+    match catalogue::entry(id) {
+        Some(_) => LibraryError::Missing(id.to_owned()),
+        None => LibraryError::Unknown(id.to_owned()),
+    }
+}
+
+fn state(standing: Result<(Stamp, Standing), LibraryError>) -> LibraryState {
+    match standing {
+        Ok((_, Standing::Known(Verdict::Sound(_)))) => LibraryState::Ready,
+        Ok((_, Standing::Unsummed(_))) => LibraryState::Checking,
+        Ok((_, Standing::Known(Verdict::Refused(reason)))) => LibraryState::Invalid { reason },
         Err(error) => LibraryState::Invalid {
             reason: error.to_string(),
         },

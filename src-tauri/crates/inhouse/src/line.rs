@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use protocol::{Role, StopReason};
 use serde::{Deserialize, Serialize};
 
+use crate::library::Stamp;
+
 /// The longest line either side accepts.
 pub(crate) const MAX_LINE_BYTES: usize = 10 << 20;
 
@@ -29,6 +31,9 @@ pub(crate) enum Command {
 pub(crate) struct Load {
     /// Its file.
     pub(crate) path: PathBuf,
+    /// The file's size and time when it was checked: another file under the same name is another
+    /// model.
+    pub(crate) stamp: Stamp,
     /// Threads to compute with.
     pub(crate) threads: u32,
     /// Conversations held at once.

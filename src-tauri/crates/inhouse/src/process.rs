@@ -4,7 +4,7 @@
 
 mod child;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -14,12 +14,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::WorkerCommand;
+use crate::library::Stamp;
 use crate::line::{Event, Generate, Load};
 use child::Worker;
 
 /// Workers at most: the model that answers, and another that makes titles or was just left.
 const MAX_WORKERS: usize = 2;
-/// How long a model that could not be loaded is not tried again.
+/// How long a file that its worker refused is not tried again.
 const LOAD_BACKOFF: Duration = Duration::from_secs(2);
 
 /// Why an answer ended before its end.
@@ -51,7 +52,8 @@ pub(crate) struct Workers {
 #[derive(Debug, Default)]
 struct State {
     workers: Vec<Arc<Worker>>,
-    failed: Option<(PathBuf, Instant, Failure)>,
+    /// The load that was refused last, when and why.
+    refused: Option<(Load, Instant, Failure)>,
 }
 
 /// An answer as the worker gives it. Dropping it cancels it.
@@ -97,6 +99,7 @@ impl Workers {
         request.id = id;
         let mut state = self.state.lock().await;
         state.forget_dead();
+        state.end_stale(&load);
         for worker in state.workers.iter().filter(|worker| worker.load == load) {
             if let Some(events) = worker.ask(request.clone()) {
                 return Ok(Answer {
@@ -106,7 +109,7 @@ impl Workers {
                 });
             }
         }
-        state.recent_failure(&load.path)?;
+        state.recent_refusal(&load)?;
         let worker = self.start(&mut state, load)?;
         let events = worker.ask(request).ok_or_else(|| {
             Failure::Start("the model process ended as soon as it was started".to_owned())
@@ -118,7 +121,7 @@ impl Workers {
         if self.closed.is_cancelled() {
             return Err(Failure::Start("Pilotfish is closing".to_owned()));
         }
-        // A worker of the same file with other parameters goes first, then the one longest idle.
+        // The one longest idle makes room; one that is answering never does.
         while state.workers.len() >= MAX_WORKERS {
             let idle = state
                 .workers
@@ -153,10 +156,11 @@ impl Workers {
     }
 
     /// Whether a worker has this model in memory.
-    pub(crate) async fn holds(&self, path: &Path) -> bool {
+    pub(crate) async fn holds(&self, path: &Path, stamp: Stamp) -> bool {
         let mut state = self.state.lock().await;
         state.forget_dead();
-        state.workers.iter().any(|worker| worker.load.path == path)
+        let mut held = state.workers.iter().map(|worker| &worker.load);
+        held.any(|load| load.path == path && load.stamp == stamp)
     }
 
     /// Ends the workers that hold this file, so that it can be replaced or removed.
@@ -182,16 +186,27 @@ impl Workers {
 impl State {
     fn forget_dead(&mut self) {
         for worker in &self.workers {
-            if let Some(failure @ (Failure::Load(_) | Failure::DiedLoading(_))) = worker.death() {
-                self.failed = Some((worker.load.path.clone(), Instant::now(), failure));
+            // Only what the worker said of the file is believed for a while. One that was killed
+            // says nothing about the next.
+            if let Some((at, failure @ Failure::Load(_))) = worker.death() {
+                self.refused = Some((worker.load.clone(), at, failure));
             }
         }
         self.workers.retain(|worker| worker.death().is_none());
     }
 
-    fn recent_failure(&self, path: &Path) -> Result<(), Failure> {
-        match &self.failed {
-            Some((failed, at, failure)) if failed == path && at.elapsed() < LOAD_BACKOFF => {
+    /// Ends the workers that hold what this file was before it was replaced.
+    fn end_stale(&mut self, load: &Load) {
+        let is_stale = |held: &Load| held.path == load.path && held.stamp != load.stamp;
+        for worker in self.workers.iter().filter(|worker| is_stale(&worker.load)) {
+            worker.end();
+        }
+        self.forget_dead();
+    }
+
+    fn recent_refusal(&self, load: &Load) -> Result<(), Failure> {
+        match &self.refused {
+            Some((refused, at, failure)) if refused == load && at.elapsed() < LOAD_BACKOFF => {
                 Err(failure.clone())
             }
             _ => Ok(()),

@@ -1,31 +1,33 @@
 //! The in-house model as one provider among the others.
 
 mod answer;
+mod memory;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt as _};
-use protocol::{LibraryState, Model, ModelRef, ProviderId, RunsAt, Secret, Wire};
+use protocol::{Model, ModelRef, ProviderId, RunsAt, Secret, Wire};
 use providers::{ErrorKind, Provider, ProviderError, ProviderEvent, Request};
 use tokio_util::sync::CancellationToken;
 
 use crate::catalogue;
-use crate::gguf::Facts;
-use crate::library::{DEFAULT, SMALL};
+use crate::library::{DEFAULT, Look, SMALL};
 use crate::line::Load;
 use crate::process::{Answer, Failure, Workers};
 use crate::{Config, Library, LibraryError, Resolved};
+use memory::{Memory, window};
 
 /// Conversations that a worker holds at once.
 const SLOTS: u32 = 4;
-/// Memory that the cache of a model's conversations may take.
-const CACHE_BYTES: u64 = 512 << 20;
-/// A window for files that do not say what their cells cost.
-const UNKNOWN_WINDOW: u64 = 4096;
-/// Free memory below which the small model stands in for the default one.
-const COMFORTABLE_BYTES: u64 = 4 << 30;
+/// Who answers for a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answering {
+    /// The id of the model that answers.
+    pub id: String,
+    /// Why it is another than was asked for, in a clause; `None` when it is that model.
+    pub reason: Option<String>,
+}
 
 /// The in-house model: its library and the worker that answers. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -39,18 +41,24 @@ struct Inner {
     library: Library,
     workers: Workers,
     threads: u32,
+    memory: Memory,
 }
 
 impl Inhouse {
     /// Sets it up; touches nothing on disk and starts no process.
     #[must_use]
     pub fn open(config: Config) -> Self {
+        Self::on(Memory::of_this_machine(), config)
+    }
+
+    fn on(memory: Memory, config: Config) -> Self {
         Self {
             inner: Arc::new(Inner {
                 id: ProviderId::inhouse(),
                 library: Library::new(config.models_dir, config.cache_dir),
                 workers: Workers::new(config.worker, config.idle_unload),
                 threads: config.threads.unwrap_or_else(crate::config::physical_cores),
+                memory,
             }),
         }
     }
@@ -68,19 +76,23 @@ impl Inhouse {
     }
 
     /// Tokens of prompt and answer together that the model takes here; `None` when it cannot
-    /// answer.
+    /// answer. Waits for no sum of a large file.
     pub async fn context_tokens(&self, model: &str) -> Option<u32> {
-        let resolved = self.inner.resolve(model).await.ok()?;
+        let resolved = self.inner.resolve(model, Look::Quick).await.ok()?;
         Some(window(&resolved.facts))
     }
 
-    /// The id that a request for `model` is answered by now: `small` stands in for `default` while
-    /// that is not here, or while memory is short.
+    /// Who answers a request for `model` by now: `small` stands in for `default` while that is not
+    /// here or is refused, and while memory is short. Waits for no sum of a large file.
     ///
     /// # Errors
     /// What [`Library::resolve`] says.
-    pub async fn answering(&self, model: &str) -> Result<String, LibraryError> {
-        self.inner.resolve(model).await.map(|resolved| resolved.id)
+    pub async fn answering(&self, model: &str) -> Result<Answering, LibraryError> {
+        let resolved = self.inner.resolve(model, Look::Quick).await?;
+        Ok(Answering {
+            id: resolved.id,
+            reason: resolved.stands_in,
+        })
     }
 
     /// Process ids of the living workers.
@@ -106,16 +118,22 @@ impl Inhouse {
 }
 
 impl Inner {
-    async fn resolve(&self, model: &str) -> Result<Resolved, LibraryError> {
-        let resolved = self.library.resolve(model).await?;
-        if resolved.id != DEFAULT || self.library.path(SMALL).is_none() {
+    async fn resolve(&self, model: &str, look: Look) -> Result<Resolved, LibraryError> {
+        let resolved = self.library.resolve_by(model, look).await?;
+        if resolved.id != DEFAULT || self.workers.holds(&resolved.path, resolved.stamp).await {
             return Ok(resolved);
         }
-        let is_tight = free_memory().is_some_and(|free| free < COMFORTABLE_BYTES);
-        if is_tight && !self.workers.holds(&resolved.path).await {
-            return self.library.resolve(SMALL).await;
-        }
-        Ok(resolved)
+        let Some(reason) = self.memory.is_short() else {
+            return Ok(resolved);
+        };
+        // When there is no other, short memory is better than no answer.
+        Ok(match self.library.resolve_by(SMALL, look).await {
+            Ok(small) => Resolved {
+                stands_in: Some(reason),
+                ..small
+            },
+            Err(_) => resolved,
+        })
     }
 
     fn error(&self, kind: ErrorKind, message: impl Into<String>) -> ProviderError {
@@ -125,8 +143,8 @@ impl Inner {
     fn library_error(&self, error: &LibraryError) -> ProviderError {
         let kind = match error {
             LibraryError::Missing(_) => ErrorKind::ModelMissing,
-            LibraryError::Invalid { .. } => ErrorKind::ModelInvalid,
-            LibraryError::Unknown(_) => ErrorKind::NotFound,
+            LibraryError::Invalid { .. } | LibraryError::WrongContent(_) => ErrorKind::ModelInvalid,
+            LibraryError::Unknown(_) | LibraryError::NoSuchFile(_) => ErrorKind::NotFound,
             LibraryError::InvalidRequest(_) => ErrorKind::InvalidRequest,
             LibraryError::Offline { .. } | LibraryError::Source(_) => ErrorKind::Network,
             LibraryError::DiskFull { .. }
@@ -166,7 +184,7 @@ impl Inner {
     async fn begin(&self, request: Request) -> Result<(String, Answer), ProviderError> {
         let model = request.model.clone();
         let resolved = self
-            .resolve(&model)
+            .resolve(&model, Look::Whole)
             .await
             .map_err(|error| self.library_error(&error))?;
         let recommended = catalogue::entry(&resolved.id).map(|entry| entry.sampling.into());
@@ -178,20 +196,36 @@ impl Inner {
             let message = "the conversation is longer than 4 MB: start a new chat";
             return Err(self.error(ErrorKind::ContextOverflow, message));
         }
-        let load = self.load(&resolved);
+        let load = self.load(&resolved)?;
         match self.workers.answer(load, generate).await {
             Ok(answer) => Ok((resolved.id, answer)),
             Err(failure) => Err(self.failure(&resolved.id, &failure)),
         }
     }
 
-    fn load(&self, resolved: &Resolved) -> Load {
-        Load {
+    /// What the worker is to load, when it can.
+    fn load(&self, resolved: &Resolved) -> Result<Load, ProviderError> {
+        if resolved.path.to_str().is_none() {
+            // Neither our lines nor llama.cpp take such a path.
+            let message = format!(
+                "the model {} cannot be loaded from {}, which is not UTF-8: move the models to a \
+                 folder with a plain name, and name it in PILOTFISH_HOME",
+                resolved.id,
+                resolved.path.display()
+            );
+            return Err(self.error(ErrorKind::InvalidRequest, message));
+        }
+        if let Some(why) = self.memory.forbids(resolved.stamp.bytes(), &resolved.facts) {
+            let message = format!("the model {} does not run here: {why}", resolved.id);
+            return Err(self.error(ErrorKind::InvalidRequest, message));
+        }
+        Ok(Load {
             path: resolved.path.clone(),
+            stamp: resolved.stamp,
             threads: self.threads,
             slots: SLOTS,
             context: window(&resolved.facts),
-        }
+        })
     }
 }
 
@@ -216,10 +250,10 @@ impl Provider for InhouseProvider {
         Box::pin(async move {
             let mut models = Vec::new();
             for entry in inner.library.list().await {
-                if entry.state != LibraryState::Ready {
+                if !entry.state.can_be_asked() {
                     continue;
                 }
-                let facts = inner.library.resolve(&entry.id).await.ok();
+                let facts = inner.library.resolve_by(&entry.id, Look::Quick).await.ok();
                 models.push(Model {
                     model: ModelRef::inhouse(entry.id),
                     name: entry.name,
@@ -253,65 +287,5 @@ impl Provider for InhouseProvider {
             answer::events(inner, begun, cancel)
         };
         futures::stream::once(begun).flatten().boxed()
-    }
-}
-
-/// Tokens of context that a model gets here: what it was trained for, as far as memory for its
-/// cache is granted.
-fn window(facts: &Facts) -> u32 {
-    let trained = facts.context_length.unwrap_or(UNKNOWN_WINDOW);
-    let granted = match facts.cache_bytes_per_token {
-        Some(bytes @ 1..) => CACHE_BYTES / bytes,
-        _ => UNKNOWN_WINDOW,
-    };
-    let tokens = trained.min(granted).clamp(512, 131_072);
-    let rounded = if tokens > 1024 {
-        tokens - tokens % 256
-    } else {
-        tokens
-    };
-    u32::try_from(rounded).unwrap_or(512)
-}
-
-/// Memory that can be had without pushing out what is in use, in bytes.
-fn free_memory() -> Option<u64> {
-    free_memory_in(Path::new("/proc/meminfo"))
-}
-
-fn free_memory_in(path: &Path) -> Option<u64> {
-    let text = std::fs::read_to_string(path).ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kib.checked_mul(1024)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write as _;
-
-    use super::{free_memory_in, window};
-    use crate::gguf::Facts;
-
-    #[test]
-    fn a_window_is_what_memory_grants_of_what_was_trained() {
-        let facts = |context, cell| Facts {
-            context_length: context,
-            cache_bytes_per_token: cell,
-            ..Facts::default()
-        };
-        assert_eq!(window(&facts(Some(8192), Some(23_040))), 8192);
-        assert_eq!(window(&facts(Some(32_768), Some(28_672))), 18_688);
-        assert_eq!(window(&facts(Some(1 << 40), Some(1))), 131_072);
-        assert_eq!(window(&facts(None, None)), 4096);
-        assert_eq!(window(&facts(Some(0), Some(u64::MAX))), 512);
-    }
-
-    #[test]
-    fn free_memory_is_read_from_the_systems_table() {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        write!(file, "MemTotal: 9 kB\nMemAvailable:    2048 kB\n").unwrap();
-        assert_eq!(free_memory_in(file.path()), Some(2 << 20));
     }
 }

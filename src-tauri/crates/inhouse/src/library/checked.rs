@@ -1,21 +1,32 @@
 //! What is known about the files of the folder: each was looked through once, and counts as
 //! looked through as long as its size and time stay the same.
+//!
+//! A look is quick (the file's structure) or whole (its sum too, for what is a model of the
+//! catalogue or a copy of one, which takes seconds). Nobody waits for a whole look who only lists.
 
-use std::collections::BTreeMap;
+mod record;
+mod sum;
+
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tokio::sync::Mutex;
 
 use crate::catalogue::{self, Entry};
 use crate::gguf::{self, Facts};
+use record::Records;
 
-/// The record is small; anything larger is not ours.
-const MAX_RECORD_BYTES: u64 = 4 << 20;
+pub(super) use sum::{Stop, sha256_until};
+
+/// Bytes at a file's beginning that tell whether it is a copy of a catalogue's model: they hold its
+/// metadata, and no other file has the same.
+const HEAD_BYTES: u64 = 64 << 10;
 
 /// The outcome of looking through a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,137 +38,178 @@ pub(super) enum Verdict {
     Refused(String),
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Record {
-    stamp: Stamp,
-    verdict: Verdict,
+/// What a quick look at a file gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// There is nothing more to find out.
+    Known(Verdict),
+    /// Its structure is sound; whether its sum is right is not known yet.
+    Unsummed(Facts),
 }
 
 /// What changes when a file's content does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Stamp {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stamp {
     bytes: u64,
     modified_ns: u64,
+}
+
+impl Stamp {
+    /// The stamp of a file as it is now.
+    fn of(path: &Path) -> io::Result<Self> {
+        let metadata = std::fs::metadata(path)?;
+        let since = metadata
+            .modified()?
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Ok(Self {
+            bytes: metadata.len(),
+            modified_ns: u64::try_from(since.as_nanos()).unwrap_or(u64::MAX),
+        })
+    }
+
+    /// The file's length.
+    pub(crate) const fn bytes(self) -> u64 {
+        self.bytes
+    }
 }
 
 /// The record of all files.
 #[derive(Debug)]
 pub(super) struct Checks {
-    path: PathBuf,
-    /// Read when first needed.
-    records: Mutex<Option<BTreeMap<String, Record>>>,
+    records: Records,
+    /// Whose turn it is to read all of a file: two at once would both read it.
+    turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl Checks {
     pub(super) fn new(path: PathBuf) -> Self {
         Self {
-            path,
-            records: Mutex::new(None),
+            records: Records::new(path),
+            turns: Mutex::default(),
         }
     }
 
-    /// Looks through a file unless that was done before.
+    /// What is known of a file without reading all of it.
+    pub(super) async fn standing(
+        &self,
+        id: &str,
+        path: &Path,
+        entry: Option<&'static Entry>,
+    ) -> io::Result<(Stamp, Standing)> {
+        let stamp = Stamp::of(path)?;
+        if let Some(verdict) = self.records.get(id, stamp) {
+            return Ok((stamp, Standing::Known(verdict)));
+        }
+        let file = path.to_owned();
+        let standing = tokio::task::spawn_blocking(move || glance(&file, stamp.bytes, entry))
+            .await
+            .map_err(io::Error::other)??;
+        if let Standing::Known(verdict) = &standing {
+            self.records.put(id, stamp, verdict.clone());
+        }
+        Ok((stamp, standing))
+    }
+
+    /// Looks through all of a file unless that was done before.
     pub(super) async fn verdict(
         &self,
         id: &str,
         path: &Path,
         entry: Option<&'static Entry>,
-    ) -> io::Result<Verdict> {
-        let stamp = stamp(path)?;
-        // Held while a file is looked through: two callers would both read all of it.
-        let mut records = self.records.lock().await;
-        let records = records.get_or_insert_with(|| read(&self.path).unwrap_or_default());
-        if let Some(record) = records.get(id).filter(|record| record.stamp == stamp) {
-            return Ok(record.verdict.clone());
+    ) -> io::Result<(Stamp, Verdict)> {
+        if let (stamp, Standing::Known(verdict)) = self.standing(id, path, entry).await? {
+            return Ok((stamp, verdict));
         }
+        let turn = self.turn(id);
+        let _turn = turn.lock().await;
+        // Whoever had the turn before may have found out.
+        let stamp = match self.standing(id, path, entry).await? {
+            (stamp, Standing::Known(verdict)) => return Ok((stamp, verdict)),
+            (stamp, Standing::Unsummed(_)) => stamp,
+        };
         let file = path.to_owned();
-        let verdict = tokio::task::spawn_blocking(move || look(&file, stamp.bytes, entry))
-            .await
-            .map_err(io::Error::other)??;
-        records.insert(
-            id.to_owned(),
-            Record {
-                stamp,
-                verdict: verdict.clone(),
-            },
-        );
-        self.write(records);
-        Ok(verdict)
+        let stop = Stop::default();
+        let stopped = stop.flag();
+        let verdict =
+            tokio::task::spawn_blocking(move || look(&file, stamp.bytes, entry, &stopped))
+                .await
+                .map_err(io::Error::other)??;
+        if Stamp::of(path)? != stamp {
+            let reason = "it changed while it was looked through: ask again".to_owned();
+            return Ok((stamp, Verdict::Refused(reason)));
+        }
+        self.records.put(id, stamp, verdict.clone());
+        Ok((stamp, verdict))
     }
 
     /// Notes a file that was looked through before it got its name.
-    pub(super) async fn note(&self, id: &str, path: &Path, facts: Facts) -> io::Result<()> {
-        let record = Record {
-            stamp: stamp(path)?,
-            verdict: Verdict::Sound(facts),
-        };
-        let mut records = self.records.lock().await;
-        let records = records.get_or_insert_with(|| read(&self.path).unwrap_or_default());
-        records.insert(id.to_owned(), record);
-        self.write(records);
+    pub(super) fn note(&self, id: &str, path: &Path, facts: Facts) -> io::Result<()> {
+        self.records
+            .put(id, Stamp::of(path)?, Verdict::Sound(facts));
         Ok(())
     }
 
-    pub(super) async fn forget(&self, id: &str) {
-        let mut records = self.records.lock().await;
-        let records = records.get_or_insert_with(|| read(&self.path).unwrap_or_default());
-        records.remove(id);
-        self.write(records);
+    pub(super) fn forget(&self, id: &str) {
+        self.records.remove(id);
     }
 
-    /// Losing the record costs time and nothing else.
-    fn write(&self, records: &BTreeMap<String, Record>) {
-        let written = serde_json::to_vec(records)
-            .map_err(io::Error::other)
-            .and_then(|bytes| {
-                let part = self.path.with_extension("part");
-                std::fs::write(&part, bytes)?;
-                std::fs::rename(&part, &self.path)
-            });
-        if let Err(error) = written {
-            tracing::warn!("the record of checked models was not written: {error}");
-        }
+    fn turn(&self, id: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.entry(id.to_owned()).or_default().clone()
     }
 }
 
-fn read(path: &Path) -> Option<BTreeMap<String, Record>> {
-    let mut text = Vec::new();
-    File::open(path)
-        .ok()?
-        .take(MAX_RECORD_BYTES)
-        .read_to_end(&mut text)
-        .ok()?;
-    serde_json::from_slice(&text).ok()
-}
-
-fn stamp(path: &Path) -> io::Result<Stamp> {
-    let metadata = std::fs::metadata(path)?;
-    let since = metadata
-        .modified()?
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let modified_ns = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
-    Ok(Stamp {
-        bytes: metadata.len(),
-        modified_ns,
-    })
-}
-
-/// Looks through a file: its structure, and its sum when it is one of the catalogue or looks like
-/// a copy of one.
-pub(super) fn look(path: &Path, bytes: u64, entry: Option<&Entry>) -> io::Result<Verdict> {
+/// Looks at a file's structure, and whether its sum matters.
+fn glance(path: &Path, bytes: u64, entry: Option<&Entry>) -> io::Result<Standing> {
     let facts = match gguf::check(path) {
         Ok(facts) => facts,
         Err(gguf::GgufError::Io(error)) => return Err(error),
-        Err(refusal) => return Ok(Verdict::Refused(refusal.to_string())),
+        Err(refusal) => return Ok(Standing::Known(Verdict::Refused(refusal.to_string()))),
     };
-    let twin = catalogue::entries()
+    if entry.is_some() || twin(path, bytes)?.is_some() {
+        Ok(Standing::Unsummed(facts))
+    } else {
+        Ok(Standing::Known(Verdict::Sound(facts)))
+    }
+}
+
+/// The model of the catalogue that a file is a copy of, sound or not: as long, and with the same
+/// beginning.
+pub(super) fn twin(path: &Path, bytes: u64) -> io::Result<Option<&'static Entry>> {
+    let mut as_long = catalogue::entries()
         .iter()
-        .find(|other| other.bytes == bytes);
+        .filter(|entry| entry.bytes == bytes)
+        .peekable();
+    if as_long.peek().is_none() {
+        return Ok(None);
+    }
+    let mut head = Vec::new();
+    File::open(path)?.take(HEAD_BYTES).read_to_end(&mut head)?;
+    let head = sum::hex(&Sha256::digest(&head));
+    Ok(as_long.find(|entry| entry.head_sha256 == head))
+}
+
+/// Looks through a file: its structure, and its sum when it is one of the catalogue or a copy of
+/// one. `stop` ends it early, with an error.
+pub(super) fn look(
+    path: &Path,
+    bytes: u64,
+    entry: Option<&Entry>,
+    stop: &AtomicBool,
+) -> io::Result<Verdict> {
+    let facts = match glance(path, bytes, entry)? {
+        Standing::Known(verdict) => return Ok(verdict),
+        Standing::Unsummed(facts) => facts,
+    };
+    let twin = match entry {
+        Some(_) => None,
+        None => twin(path, bytes)?,
+    };
     let Some(expected) = entry.or(twin) else {
         return Ok(Verdict::Sound(facts));
     };
-    if bytes == expected.bytes && sha256(path)? == expected.sha256 {
+    if bytes == expected.bytes && sha256_until(path, stop)? == expected.sha256 {
         Ok(Verdict::Sound(facts))
     } else if entry.is_some() {
         let reason = "it is not the file that the catalogue names: fetch it again".to_owned();
@@ -168,23 +220,4 @@ pub(super) fn look(path: &Path, bytes: u64, entry: Option<&Entry>) -> io::Result
             "it is a damaged copy of {name}: fetch that again"
         )))
     }
-}
-
-/// The SHA-256 of a file in lower-case hexadecimal digits.
-pub(super) fn sha256(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let mut sum = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            break;
-        }
-        sum.update(&buffer[..read]);
-    }
-    Ok(sum
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
 }

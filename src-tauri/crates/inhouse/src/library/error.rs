@@ -23,16 +23,25 @@ pub enum LibraryError {
     },
     /// No source could be reached.
     #[error(
-        "the model {id} could not be fetched ({reason}): connect to the network and run `pilotfish models pull {id}`, or import a GGUF file with `pilotfish models import FILE`"
+        "the model {id} could not be fetched ({reason}): connect to the network and run `pilotfish models pull {again}`, or import a GGUF file with `pilotfish models import FILE`"
     )]
     Offline {
         /// The model.
         id: String,
         /// What each source said.
         reason: String,
+        /// What to pull when trying again: the model's id, or repository and file.
+        again: String,
     },
+    /// The model hub has no such file.
+    #[error("the model hub has no {0}: see there how the repository and the file are named")]
+    NoSuchFile(String),
     /// Too little room on the disk.
-    #[error("the disk has {free} bytes free and the model needs {needed}: make room and try again")]
+    #[error(
+        "the disk has {} MB free and this needs {} MB: make room and try again",
+        megabytes(*.free),
+        megabytes(*.needed)
+    )]
     DiskFull {
         /// Bytes needed.
         needed: u64,
@@ -48,20 +57,28 @@ pub enum LibraryError {
     /// An argument is wrong.
     #[error("{0}")]
     InvalidRequest(String),
-    /// One source was of no use; another may be.
+    /// One source could not be reached; another may be.
     #[error("{0}")]
     Source(String),
+    /// One source has something else than was asked for; another may have the right thing.
+    #[error("{0}")]
+    WrongContent(String),
     /// Reading or writing failed.
     #[error("the models folder could not be used: {0}")]
     Io(#[from] std::io::Error),
 }
 
+/// Bytes in millions, rounded up: nobody is told that nothing is needed.
+const fn megabytes(bytes: u64) -> u64 {
+    bytes.div_ceil(1_000_000)
+}
+
 impl From<LibraryError> for AppError {
     fn from(error: LibraryError) -> Self {
         let code = match &error {
-            LibraryError::Unknown(_) => ErrorCode::NotFound,
+            LibraryError::Unknown(_) | LibraryError::NoSuchFile(_) => ErrorCode::NotFound,
             LibraryError::Missing(_) => ErrorCode::ModelMissing,
-            LibraryError::Invalid { .. } => ErrorCode::ModelInvalid,
+            LibraryError::Invalid { .. } | LibraryError::WrongContent(_) => ErrorCode::ModelInvalid,
             LibraryError::Offline { .. } | LibraryError::Source(_) => ErrorCode::Network,
             LibraryError::DiskFull { .. } => ErrorCode::DiskFull,
             LibraryError::Busy(_) => ErrorCode::Busy,

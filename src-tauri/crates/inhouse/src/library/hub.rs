@@ -49,6 +49,11 @@ fn useless(reason: impl Into<String>) -> LibraryError {
     LibraryError::Source(reason.into())
 }
 
+/// The hub has something else than we want, for this reason; another source may have it.
+fn wrong(reason: impl Into<String>) -> LibraryError {
+    LibraryError::WrongContent(reason.into())
+}
+
 impl Hub {
     pub(super) fn public() -> Self {
         Self {
@@ -97,10 +102,12 @@ impl Hub {
             .await
             .map_err(unreachable)?;
         let status = response.status();
+        // It answers 401 for repositories that it does not have, or does not show to everybody.
+        if matches!(status, StatusCode::NOT_FOUND | StatusCode::UNAUTHORIZED) {
+            return Err(LibraryError::NoSuchFile(format!("{repository}/{file}")));
+        }
         if !status.is_success() && !status.is_redirection() {
-            return Err(useless(format!(
-                "the model hub has no {repository}/{file} ({status})"
-            )));
+            return Err(useless(format!("the model hub answered {status}")));
         }
         let headers = response.headers();
         let bytes = header(headers, "x-linked-size").and_then(|size| size.parse().ok());
@@ -128,7 +135,7 @@ impl Hub {
     ) -> Result<(), LibraryError> {
         let advert = self.look_up(wanted.repository, wanted.file).await?;
         if advert.bytes != wanted.bytes || advert.sha256 != wanted.sha256 {
-            return Err(useless("the model hub offers another file under that name"));
+            return Err(wrong("the model hub offers another file under that name"));
         }
         let url = self.url(wanted.repository, wanted.file)?;
         let source = url.host_str().unwrap_or_default().to_owned();
@@ -160,7 +167,7 @@ impl Hub {
             done += bytes.len() as u64;
             if done > wanted.bytes {
                 file.set_len(0).await?;
-                return Err(useless("the model hub sent more than it said"));
+                return Err(wrong("the model hub sent more than it said"));
             }
             file.write_all(&bytes).await?;
             // Some ten times a second is enough for a progress bar.

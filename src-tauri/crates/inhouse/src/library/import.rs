@@ -2,12 +2,14 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use protocol::LibraryEntry;
 
-use super::checked::{self, Verdict};
-use super::{Library, LibraryError};
+use super::checked::{self, Stop, Verdict};
+use super::{Library, LibraryError, Lock};
 use crate::catalogue::{self, Entry};
 
 impl Library {
@@ -23,7 +25,9 @@ impl Library {
             .filter(|source| source.is_file())
             .ok_or_else(|| LibraryError::InvalidRequest(format!("there is no file {shown}")))?;
         let file = source.clone();
-        let (verdict, twin) = tokio::task::spawn_blocking(move || examine(&file))
+        let stop = Stop::default();
+        let stopped = stop.flag();
+        let (verdict, twin) = tokio::task::spawn_blocking(move || examine(&file, &stopped))
             .await
             .map_err(io::Error::other)??;
         if let Verdict::Refused(reason) = verdict {
@@ -40,18 +44,21 @@ impl Library {
                 ))
             })?,
         };
-        let is_here = self.path(&id).is_some();
-        if is_here && twin.is_none() {
+        if self.path(&id).is_some() && twin.is_none() {
             return Err(LibraryError::InvalidRequest(format!(
                 "there is a model named {id} already: remove it first with \
                  `pilotfish models remove {id}`, or rename the file"
             )));
         }
-        if !is_here {
-            let _lock = self.lock(&id)?;
-            let part = self.inner.models_dir.join(format!(".{id}.import"));
-            self.place(&source, &part).await?;
-            self.adopt(&id, &part, twin).await?;
+        // A catalogue's model that is here may be damaged: then this is how it is repaired.
+        if !self.is_sound(&id).await? {
+            let lock = Arc::new(self.lock(&id)?);
+            let part = self.import_path(&id);
+            self.place(source, &part, &lock).await?;
+            if let Err(error) = self.adopt(&id, &part, twin, &lock).await {
+                let _ = std::fs::remove_file(&part);
+                return Err(error);
+            }
         }
         match twin {
             Some(entry) => Ok(self.describe(entry).await),
@@ -62,33 +69,54 @@ impl Library {
         }
     }
 
-    /// A link where that is possible, else a copy (which file systems that can do so share).
-    async fn place(&self, source: &Path, part: &Path) -> Result<(), LibraryError> {
+    /// Whether a model's file is here and right.
+    pub(super) async fn is_sound(&self, id: &str) -> Result<bool, LibraryError> {
+        match self.path(id) {
+            Some(path) => Ok(matches!(
+                self.verdict(id, &path).await?.1,
+                Verdict::Sound(_)
+            )),
+            None => Ok(false),
+        }
+    }
+
+    /// A link where that is possible, else a copy (which file systems that can do so share). The
+    /// copying thread holds the lock too: it goes on when nobody waits for it any more.
+    async fn place(
+        &self,
+        source: PathBuf,
+        part: &Path,
+        lock: &Arc<Lock>,
+    ) -> Result<(), LibraryError> {
         match std::fs::remove_file(part) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
-        if std::fs::hard_link(source, part).is_ok() {
+        if std::fs::hard_link(&source, part).is_ok() {
             return Ok(());
         }
-        self.need_room(std::fs::metadata(source)?.len(), part)?;
-        if let Err(error) = tokio::fs::copy(source, part).await {
+        let bytes = std::fs::metadata(&source)?.len();
+        self.need_room(bytes, part)?;
+        let (to, lock) = (part.to_owned(), Arc::clone(lock));
+        let copied = tokio::task::spawn_blocking(move || {
+            let copied = std::fs::copy(source, to);
+            drop(lock);
+            copied
+        });
+        if let Err(error) = copied.await.map_err(io::Error::other)? {
             let _ = std::fs::remove_file(part);
-            return Err(error.into());
+            return Err(self.or_full(error.into(), bytes, part));
         }
         Ok(())
     }
 }
 
 /// Checks a file and finds the model of the catalogue that it is a copy of.
-fn examine(path: &Path) -> io::Result<(Verdict, Option<&'static Entry>)> {
+fn examine(path: &Path, stop: &AtomicBool) -> io::Result<(Verdict, Option<&'static Entry>)> {
     let bytes = File::open(path)?.metadata()?.len();
-    let verdict = checked::look(path, bytes, None)?;
-    // A sound file of that size has that sum.
-    let twin = catalogue::entries()
-        .iter()
-        .find(|entry| entry.bytes == bytes);
-    Ok((verdict, twin))
+    let verdict = checked::look(path, bytes, None, stop)?;
+    // A sound file that begins like it is it.
+    Ok((verdict, checked::twin(path, bytes)?))
 }
 
 /// The id of a file: its name without the ending.

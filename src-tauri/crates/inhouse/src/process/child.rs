@@ -50,8 +50,8 @@ pub(super) struct Worker {
 struct Running {
     answers: HashMap<u64, Events>,
     loaded: bool,
-    /// Why it ended; nothing is asked of it any more.
-    death: Option<Failure>,
+    /// When and why it ended; nothing is asked of it any more.
+    death: Option<(Instant, Failure)>,
     idle_since: Instant,
 }
 
@@ -168,9 +168,14 @@ impl Worker {
         running.answers.is_empty().then_some(running.idle_since)
     }
 
-    pub(super) fn death(&self) -> Option<Failure> {
-        let ending = self.ending.is_cancelled();
-        let closing = || ending.then(|| Failure::Died("the model process was ended".to_owned()));
+    /// When and why it ended, or is about to.
+    pub(super) fn death(&self) -> Option<(Instant, Failure)> {
+        let closing = || {
+            let failure = Failure::Died("the model process was ended".to_owned());
+            self.ending
+                .is_cancelled()
+                .then(|| (Instant::now(), failure))
+        };
         self.running().death.clone().or_else(closing)
     }
 
@@ -220,16 +225,19 @@ impl Worker {
     fn bury(&self, status: Option<ExitStatus>) {
         let mut running = self.running();
         let how = status.map_or_else(String::new, |status| format!(" ({status})"));
-        let failure = running.death.take().unwrap_or_else(|| {
-            if running.loaded {
+        let (at, failure) = running.death.take().unwrap_or_else(|| {
+            let failure = if self.ending.is_cancelled() {
+                Failure::Died("the model process was ended".to_owned())
+            } else if running.loaded {
                 Failure::Died(format!("the model process ended{how}"))
             } else {
                 Failure::DiedLoading(format!(
                     "the model process ended{how} while it loaded the file"
                 ))
-            }
+            };
+            (Instant::now(), failure)
         });
-        running.death = Some(failure.clone());
+        running.death = Some((at, failure.clone()));
         for (_, events) in running.answers.drain() {
             let _ = events.send(Err(failure.clone()));
         }
@@ -256,7 +264,8 @@ impl Worker {
                 return;
             }
             Event::Refused { reason } => {
-                self.running().death = Some(Failure::Load(reason.clone()));
+                let refused = Failure::Load(reason.clone());
+                self.running().death = Some((Instant::now(), refused));
                 return;
             }
             Event::Reading { id, .. } | Event::Text { id, .. } => (*id, false),
@@ -287,7 +296,8 @@ impl Worker {
                 () = tokio::time::sleep(left) => {
                     let mut running = self.running();
                     if running.answers.is_empty() && running.idle_since.elapsed() >= idle_unload {
-                        running.death = Some(Failure::Died("the model was idle".to_owned()));
+                        let idle = Failure::Died("the model was idle".to_owned());
+                        running.death = Some((Instant::now(), idle));
                         return;
                     }
                 }
