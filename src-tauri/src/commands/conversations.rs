@@ -43,6 +43,18 @@ pub async fn open_thread(
 }
 
 #[tauri::command]
+pub async fn open_thread_around(
+    engine: State<'_, Engine>,
+    conversation_id: ConversationId,
+    message_id: MessageId,
+    limit: u32,
+) -> Answer<ThreadView> {
+    engine
+        .thread_around(conversation_id, message_id, limit)
+        .await
+}
+
+#[tauri::command]
 pub async fn get_message(engine: State<'_, Engine>, message_id: MessageId) -> Answer<MessageView> {
     engine.message(message_id).await
 }

@@ -2,15 +2,15 @@
 
 use engine::Engine;
 use protocol::{
-    AppError, Endpoint, EndpointDraft, Model, ProviderId, Secret, Settings, VaultState,
+    AppError, Endpoint, EndpointDraft, Model, ModelRef, ProviderId, Secret, Settings, VaultState,
 };
 use tauri::State;
 
 type Answer<T> = Result<T, AppError>;
 
 #[tauri::command]
-pub async fn get_settings(engine: State<'_, Engine>) -> Answer<Settings> {
-    engine.settings().await
+pub async fn set_default_model(engine: State<'_, Engine>, model: ModelRef) -> Answer<Settings> {
+    engine.set_default_model(model).await
 }
 
 #[tauri::command]

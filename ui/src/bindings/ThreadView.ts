@@ -17,4 +17,8 @@ messages: Array<MessageView>,
 /**
  * How many messages of the branch stand before the first of these.
  */
-before: number, };
+before: number, 
+/**
+ * How many messages of the branch stand after the last of these.
+ */
+after: number, };

@@ -115,4 +115,6 @@ pub struct ThreadView {
     pub messages: Vec<MessageView>,
     /// How many messages of the branch stand before the first of these.
     pub before: u32,
+    /// How many messages of the branch stand after the last of these.
+    pub after: u32,
 }

@@ -183,3 +183,40 @@ async fn pages_go_back_to_the_beginning() {
     assert_eq!((older.messages.len(), older.before), (5, 0));
     assert_eq!(texts(&older.messages)[0], "q0");
 }
+
+#[tokio::test]
+async fn a_message_far_up_is_opened_with_what_stands_around_it() {
+    let (_home, engine, mut server) = engine_and_server().await;
+    let first = exchange(&engine, &mut server, None, "q0", "a0").await;
+    let id = first.conversation_id;
+    for n in 1..5 {
+        let (question, answer) = (format!("q{n}"), format!("a{n}"));
+        exchange(&engine, &mut server, Some(id), &question, &answer).await;
+    }
+    let all = engine.thread(id, None, 50).await.unwrap();
+    assert_eq!((all.before, all.after), (0, 0));
+    let third = all.messages[2].id;
+    let page = engine.thread_around(id, third, 3).await.unwrap();
+    assert_eq!(texts(&page.messages), ["a0", "q1", "a1"]);
+    assert_eq!((page.before, page.after), (1, 6));
+
+    // A wording that is not shown any more is shown again.
+    let reworded = engine
+        .edit(EditMessage {
+            message_id: third,
+            text: "Q1".to_owned(),
+            model: None,
+            effort: None,
+        })
+        .await
+        .unwrap();
+    server.call().await.answer("A1").await;
+    end(&mut engine.attach(reworded.message_id).unwrap()).await;
+    assert_eq!(engine.thread(id, None, 50).await.unwrap().messages.len(), 4);
+    let page = engine.thread_around(id, third, 3).await.unwrap();
+    assert_eq!(texts(&page.messages), ["a0", "q1", "a1"]);
+    assert_eq!(
+        engine.thread(id, None, 50).await.unwrap().messages.len(),
+        10
+    );
+}
