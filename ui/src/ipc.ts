@@ -72,6 +72,8 @@ export const search = (query: string, limit: number) =>
   call<SearchHit[]>('search', { query, limit });
 export const openThread = (conversationId: ConversationId, before: number | null, limit: number) =>
   call<ThreadView>('open_thread', { conversationId, before, limit });
+export const openThreadAround = (conversationId: ConversationId, messageId: MessageId, limit: number) =>
+  call<ThreadView>('open_thread_around', { conversationId, messageId, limit });
 export const getMessage = (messageId: MessageId) =>
   call<MessageView>('get_message', { messageId });
 export const messageSource = (messageId: MessageId) =>
@@ -103,8 +105,8 @@ export const setConversationModel = (conversationId: ConversationId, model: Mode
   call('set_conversation_model', { conversationId, model });
 
 export const listModels = (refresh: boolean) => call<ModelGroup[]>('list_models', { refresh });
-export const getSettings = () => call<Settings>('get_settings');
 export const saveSettings = (settings: Settings) => call<Settings>('save_settings', { settings });
+export const setDefaultModel = (model: ModelRef) => call<Settings>('set_default_model', { model });
 
 export const listEndpoints = () => call<Endpoint[]>('list_endpoints');
 export const saveEndpoint = (draft: EndpointDraft) => call<Endpoint>('save_endpoint', { draft });
@@ -145,7 +147,6 @@ export const onHotkeyChanged = (hear: Hear<HotkeyState>) => backend.listen('hotk
 export const onOpenConversation = (hear: Hear<ConversationId>) =>
   backend.listen('open-conversation', hear);
 export const onNewChat = (hear: () => void) => backend.listen('new-chat', hear);
-export const onFocusComposer = (hear: () => void) => backend.listen('focus-composer', hear);
 export const onSummoned = (hear: () => void) => backend.listen('summoned', hear);
 
 /** Whatever was thrown, as an error of the closed set. */

@@ -2,6 +2,8 @@
  * A backend for browsers: development without the application, and screenshots. What it shows is
  * chosen in the address: `?scene=first&theme=dark&click=settings-button,settings-tab-hotkey`.
  */
+import type { ConversationSummary } from '../bindings/ConversationSummary';
+import type { Endpoint } from '../bindings/Endpoint';
 import type { LibraryEntry } from '../bindings/LibraryEntry';
 import type { MessageView } from '../bindings/MessageView';
 import type { PullProgress } from '../bindings/PullProgress';
@@ -42,7 +44,12 @@ export function fake(): Backend {
           snapshots: [0, 1, 2].map((day) => ({ name: `day-${day}`, created_at: samples.now - (day * 24 + 7) * 3_600_000, messages: 4_812 - day * 61, bytes: 9_412_608 - day * 90_112 })),
         }
       : { is: 'ready' };
-  const vault: VaultState =
+  let endpoints = samples.endpoints;
+  const keyed = (provider: string, key: Endpoint['key']) => {
+    endpoints = endpoints.map((one) => (one.id === provider ? { ...one, key } : one));
+    return endpoints.find((one) => one.id === provider);
+  };
+  let vault: VaultState =
     scene === 'locked'
       ? { is: 'locked', place: 'Secret Service keyring “login”' }
       : { is: 'ready', place: 'Secret Service keyring “login”' };
@@ -79,9 +86,11 @@ export function fake(): Backend {
     const partial = [{ type: 'rendered' as const, blocks: samples.answer.slice(0, 2) }];
     return [
       samples.question(id(), 'Explain borrowing in Rust.'),
-      samples.message(id(), { state: 'interrupted', parts: partial, error: { code: 'interrupted', message: 'Pilotfish ended while this was being written' } }),
+      samples.message(id(), { state: 'interrupted', can_continue: true, parts: partial, error: { code: 'interrupted', message: 'Pilotfish ended while this was being written' } }),
       samples.question(id(), 'Once more, please.'),
-      samples.message(id(), { state: 'cancelled', parts: partial.slice(0, 1) }),
+      samples.message(id(), { state: 'cancelled', can_continue: true, parts: partial.slice(0, 1) }),
+      samples.question(id(), 'All of it?'),
+      samples.message(id(), { can_continue: true, stop_reason: 'max_tokens', parts: partial }),
       samples.question(id(), 'And with the big one?'),
       samples.message(id(), { state: 'failed', model: 'example/large-2', served_by: null, runs_at: { at: 'host', host: 'api.example.com' }, usage: null, error: { code: 'auth', message: 'api.example.com did not accept the key: set another one' } }),
     ];
@@ -94,29 +103,37 @@ export function fake(): Backend {
     ]).flat();
   }
 
+  const row = (conversation: string) => conversations.find((one) => one.id === conversation)!;
+  const owner = (messageId: string) => [...threads].find(([, all]) => all.some((message) => message.id === messageId))!;
+
+  function change(conversation: string, made: Partial<ConversationSummary>): void {
+    conversations = conversations.map((one) => (one.id === conversation ? { ...one, ...made } : one));
+    tell('conversations-changed');
+  }
+
   function page(conversation: string, before: number | null, limit: number): ThreadView {
     const all = messages(conversation);
     const end = before ?? all.length;
     const begin = Math.max(0, end - limit);
-    const row = conversations.find((one) => one.id === conversation);
     return {
-      conversation: { id: conversation, title: row?.title ?? '', title_is_own: false, model: null, leaf: null, pinned: false, created_at: 0, updated_at: 0, deleted_at: null },
+      conversation: { id: conversation, title: row(conversation)?.title ?? '', title_is_own: false, model: null, leaf: null, pinned: false, created_at: 0, updated_at: 0, deleted_at: null },
       messages: all.slice(begin, end),
       before: begin,
+      after: all.length - end,
     };
   }
 
   const find = (messageId: string) => [...threads.values()].flat().find((message) => message.id === messageId)!;
   const stopped = new Set<string>();
 
-  function answerTo(conversation: string, text: string | null, hear: (event: TurnEvent) => void) {
-    const all = messages(conversation);
+  function answerTo(conversation: string, text: string | null, hear: (event: TurnEvent) => void, all = messages(conversation)) {
     const turn_id = id();
     const question = text === null ? null : samples.question(id(), text, { created_at: Date.now() });
     const reply = samples.message(id(), { state: 'streaming', created_at: Date.now(), finished_at: null });
     threads.set(conversation, [...all, ...(question ? [question] : []), reply]);
     const started = { turn_id, conversation_id: conversation, user_message_id: question?.id ?? null, message_id: reply.id, model: settings.default_model ?? 'inhouse/default' };
     hear({ type: 'started', ...started });
+    if (scene === 'full') hear({ type: 'shortened', message_id: reply.id, dropped_messages: 12 });
     void stream(reply, turn_id, hear);
     return started;
   }
@@ -168,7 +185,19 @@ export function fake(): Backend {
         snippet: ['… lets you use a value without owning it; the ', query, ' checker looks at two rules, and that is all there is …'],
         created_at: row.updated_at,
       })),
-    open_thread: ({ conversationId, before, limit }) => page(conversationId, before, limit),
+    open_thread: ({ conversationId, before, limit }) => {
+      if (scene === 'unreadable') throw { code: 'storage', message: 'the database could not be read: close other programs that use it, and try again' };
+      return page(conversationId, before, limit);
+    },
+    open_thread_around: ({ conversationId, messageId, limit }) => {
+      const at = messages(conversationId).findIndex((message) => message.id === messageId);
+      return page(conversationId, Math.min(at + limit / 2, messages(conversationId).length), limit);
+    },
+    select_sibling: ({ messageId }) => page(owner(messageId)[0], null, 50),
+    rename_conversation: ({ conversationId, title }) => change(conversationId, { title }),
+    pin_conversation: ({ conversationId, pinned }) => change(conversationId, { pinned }),
+    set_conversation_model: () => undefined,
+    set_default_model: ({ model }) => Object.assign(settings, { default_model: model }),
     get_message: ({ messageId }) => ({ ...find(messageId) }),
     message_source: ({ messageId }) => {
       const part = find(messageId).parts[0];
@@ -186,22 +215,51 @@ export function fake(): Backend {
     },
     regenerate_message: ({ request, channel }) => {
       const { message_id } = request as { message_id: string };
-      const [conversation] = [...threads].find(([, all]) => all.some((message) => message.id === message_id))!;
-      return answerTo(conversation, null, channel);
+      const [conversation, all] = owner(message_id);
+      return answerTo(conversation, null, channel, all.slice(0, all.indexOf(find(message_id))));
     },
+    edit_message: ({ request, channel }) => {
+      const { message_id, text } = request as { message_id: string; text: string };
+      const [conversation, all] = owner(message_id);
+      return answerTo(conversation, text, channel, all.slice(0, all.indexOf(find(message_id))));
+    },
+    continue_message: ({ messageId, channel }) => {
+      const [conversation] = owner(messageId);
+      const turn_id = id();
+      void stream(Object.assign(find(messageId), { state: 'streaming', error: null }), turn_id, channel);
+      return { turn_id, conversation_id: conversation, user_message_id: null, message_id: messageId, model: 'inhouse/default' };
+    },
+    attach_turn: () => false,
     cancel_turn: ({ turnId }) => void stopped.add(turnId),
     list_models: () => samples.groups,
     save_settings: ({ settings: wanted }) => Object.assign(settings, wanted),
-    list_endpoints: () => samples.endpoints,
+    list_endpoints: () => endpoints,
+    save_endpoint: ({ draft }) => {
+      const made = { wire: 'chat' as const, key: null, ...draft, id: draft.id ?? draft.name.toLowerCase() };
+      endpoints = [...endpoints.filter((one) => one.id !== made.id), made];
+      return made;
+    },
+    remove_endpoint: ({ provider }) => void (endpoints = endpoints.filter((one) => one.id !== provider)),
+    set_key: ({ provider, secret }) => keyed(provider, { last_four: String(secret).slice(-4), saved_at: Date.now() }),
+    remove_key: ({ provider }) => void keyed(provider, null),
     test_endpoint: ({ provider }) => {
       if (provider === 'workshop') throw { code: 'network', message: '192.168.1.20:8080 did not answer: start the server, or correct the address' };
       return samples.groups.find((group) => group.provider === provider)?.models ?? [];
     },
     vault_state: () => vault,
+    unlock_vault: () => (vault = { is: 'ready', place: 'Secret Service keyring “login”' }),
+    keep_keys_for_session: () => (vault = { is: 'session_only' }),
     list_library: () => library,
     pull_model: ({ id: model, channel }) => pull(model, channel),
     cancel_pull: ({ id: model }) => void stopped.add(model),
     import_model: () => null,
+    remove_model: ({ id: model }) => void (library = library.filter((one) => one.id !== model)),
+    reveal_models_folder: () => undefined,
+    open_link: () => undefined,
+    hide_quick: () => undefined,
+    open_in_main: () => undefined,
+    resize_quick: () => undefined,
+    restore_snapshot: () => undefined,
     hotkey_state: () =>
       scene === 'locked'
         ? { route: 'command', command: 'pilotfish toggle', reason: 'this desktop offers no shortcut service to programs' }
@@ -221,7 +279,9 @@ export function fake(): Backend {
   return {
     invoke: async (command, args) => {
       await pause(4);
-      return structuredClone(await commands[command]?.(args ?? {})) as never;
+      const answer = commands[command];
+      if (!answer) throw { code: 'unknown', message: `the fake knows no ${command}` };
+      return structuredClone(await answer(args ?? {})) as never;
     },
     channel: (hear) => hear,
     listen: async (event, hear) => {

@@ -21,14 +21,23 @@ describe('errors', () => {
 
   it('offer the way out that fits', () => {
     const error = { code: 'vault_locked' as const, message: 'the keyring is locked' };
-    expect(noticeFor('failed', error, false)?.actions[0]).toBe('unlock');
-    expect(noticeFor('interrupted', null, true)?.actions[0]).toBe('continue');
-    expect(noticeFor('interrupted', null, false)?.actions).toEqual(['retry']);
-    expect(noticeFor('cancelled', null, true)?.actions).toEqual(['continue']);
+    expect(noticeFor('failed', error, false, false)?.actions[0]).toBe('unlock');
+    expect(noticeFor('interrupted', null, true, true)?.actions[0]).toBe('continue');
+    expect(noticeFor('interrupted', null, false, false)?.actions).toEqual(['retry']);
+    expect(noticeFor('cancelled', null, true, true)?.actions).toEqual(['continue']);
+  });
+
+  it('offer to go on wherever the application says that it can, and nowhere else', () => {
+    const states: MessageState[] = ['complete', 'interrupted', 'failed', 'cancelled'];
+    const interrupted = { code: 'interrupted' as const, message: 'the connection broke' };
+    for (const state of states) {
+      expect(noticeFor(state, interrupted, true, true)?.actions[0]).toBe('continue');
+      expect(noticeFor(state, interrupted, false, true)?.actions ?? []).not.toContain('continue');
+    }
   });
 
   it('are shown for every state that is not whole, and for no other', () => {
-    const shown = (state: MessageState) => noticeFor(state, null, true) !== null;
+    const shown = (state: MessageState) => noticeFor(state, null, false, true) !== null;
     expect((['streaming', 'complete'] as const).some(shown)).toBe(false);
     expect((['interrupted', 'failed', 'cancelled'] as const).every(shown)).toBe(true);
   });

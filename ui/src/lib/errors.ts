@@ -52,19 +52,31 @@ export interface Notice extends Advice {
 }
 
 /** The notice for a message's state, or null where none is due. */
-export function noticeFor(state: MessageState, error: AppError | null, hasText: boolean): Notice | null {
+export function noticeFor(
+  state: MessageState,
+  error: AppError | null,
+  canContinue: boolean,
+  hasText: boolean,
+): Notice | null {
+  const goOn: Action[] = canContinue ? ['continue'] : [];
   switch (state) {
     case 'streaming':
-    case 'complete':
       return null;
+    case 'complete':
+      return canContinue
+        ? { title: 'The answer ended at a limit', detail: '', actions: goOn, severe: false }
+        : null;
     case 'cancelled':
-      return { title: 'You stopped this answer', detail: '', actions: hasText ? ['continue'] : ['retry'], severe: false };
+      return { title: 'You stopped this answer', detail: '', actions: canContinue ? goOn : ['retry'], severe: false };
     case 'interrupted': {
       const detail = error?.message ?? (hasText ? 'Everything that had come is kept.' : '');
-      return { ...ADVICE.interrupted, actions: hasText ? ['continue', 'retry'] : ['retry'], detail, severe: false };
+      return { ...ADVICE.interrupted, actions: [...goOn, 'retry'], detail, severe: false };
     }
-    case 'failed':
-      return { ...ADVICE[error?.code ?? 'unknown'], detail: error?.message ?? '', severe: true };
+    case 'failed': {
+      const { title, actions } = ADVICE[error?.code ?? 'unknown'];
+      const others = actions.filter((action) => action !== 'continue');
+      return { title, actions: [...goOn, ...others], detail: error?.message ?? '', severe: true };
+    }
   }
 }
 

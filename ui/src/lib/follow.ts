@@ -41,6 +41,20 @@ export class Follow {
   }
 }
 
+/** The first of the boxes, which stand in order from the top, that ends below an edge. */
+export function firstBelow<B extends { getBoundingClientRect(): { bottom: number } }>(
+  boxes: ArrayLike<B>,
+  edge: number,
+): B | undefined {
+  let [from, to] = [0, boxes.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (boxes[middle]!.getBoundingClientRect().bottom > edge) to = middle;
+    else from = middle + 1;
+  }
+  return boxes[from];
+}
+
 /**
  * Keeps what is being read where it is when something above it changes its height: older messages
  * are put in, or a message that had only an estimated height is laid out. WebKit has no scroll
@@ -49,17 +63,11 @@ export class Follow {
 export class Anchor {
   #held: { element: Element; offset: number } | null = null;
 
-  /** Remembers the first of the elements that reaches into the view. */
-  hold(scroller: Element, elements: Iterable<Element>): void {
+  /** Remembers the first of the elements that reaches into the view; they stand in order. */
+  hold(scroller: Element, elements: ArrayLike<Element>): void {
     const edge = scroller.getBoundingClientRect().top;
-    this.#held = null;
-    for (const element of elements) {
-      const { top, bottom } = element.getBoundingClientRect();
-      if (bottom > edge) {
-        this.#held = { element, offset: top - edge };
-        return;
-      }
-    }
+    const element = firstBelow(elements, edge);
+    this.#held = element ? { element, offset: element.getBoundingClientRect().top - edge } : null;
   }
 
   /** How far the remembered element has moved since: add it to the scroller's position. */

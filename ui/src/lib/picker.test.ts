@@ -35,8 +35,8 @@ describe('search', () => {
 describe('the list', () => {
   it('groups by provider, with its error', () => {
     const list = sections(groups, none, '');
-    expect(list.map(({ id }) => id)).toEqual(['inhouse', 'ollama', 'workshop', 'example']);
-    expect(list.find(({ id }) => id === 'workshop')?.error?.code).toBe('network');
+    expect(list.map(({ id }) => id)).toEqual(['at:inhouse', 'at:ollama', 'at:workshop', 'at:example']);
+    expect(list.find(({ id }) => id === 'at:workshop')?.error?.code).toBe('network');
   });
 
   it('puts favourites and recents first, each model once among them', () => {

@@ -52,11 +52,12 @@ function all(groups: ModelGroup[], marks: Marks): Section[] {
   ]
     .filter(({ rows }) => rows.length > 0)
     .concat(groups.map((group) => ({
-      id: group.provider,
+      // A provider may bear the name of a section of ours.
+      id: `at:${group.provider}`,
       title: group.name,
       error: group.error,
       rows: group.models.map((model) => ({
-        id: `${group.provider}:${model.model}`,
+        id: `at:${group.provider}:${model.model}`,
         model,
         from: null,
         favourite: marks.favourites.includes(model.model),

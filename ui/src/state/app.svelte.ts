@@ -1,6 +1,7 @@
 /** What holds for the whole window: settings, what can be chosen, how the database opened. */
 import type { AppError } from '../bindings/AppError';
 import type { LibraryEntry } from '../bindings/LibraryEntry';
+import type { Model } from '../bindings/Model';
 import type { ModelGroup } from '../bindings/ModelGroup';
 import type { ModelRef } from '../bindings/ModelRef';
 import type { Settings } from '../bindings/Settings';
@@ -22,6 +23,9 @@ const UNSET: Settings = {
   welcomed: true,
 };
 
+/** The picker asks the providers again when it opens, but not more often than this. */
+const FRESH_MS = 30_000;
+
 class App {
   phase = $state<'starting' | 'ready' | 'broken'>('starting');
   error = $state.raw<AppError | null>(null);
@@ -30,7 +34,11 @@ class App {
   settings = $state.raw<Settings>(UNSET);
   groups = $state.raw<ModelGroup[]>([]);
   library = $state.raw<LibraryEntry[]>([]);
+  /** Whether the providers are being asked what they offer. */
   refreshing = $state(false);
+  /** The main window keeps the settings and the library; the quick one may do neither. */
+  isMain = $state(true);
+  #askedAt = 0;
 
   get readOnly(): boolean {
     return this.store.is === 'recovery';
@@ -41,7 +49,8 @@ class App {
   }
 
   /** Reads everything a window opens with; null when the application cannot say it. */
-  async begin(): Promise<Start | null> {
+  async begin(window: 'main' | 'quick'): Promise<Start | null> {
+    this.isMain = window === 'main';
     try {
       const start = await ipc.start();
       this.version = start.version;
@@ -73,21 +82,42 @@ class App {
     }
   }
 
-  toggleFavourite(model: ModelRef): void {
+  /** Chooses the model of new chats. */
+  async chooseDefault(model: ModelRef): Promise<void> {
+    await attempt(async () => this.#take(await ipc.setDefaultModel(model)));
+  }
+
+  async toggleFavourite({ model, name }: Model): Promise<void> {
     const { favourites } = this.settings;
-    void this.save({
-      favourites: favourites.includes(model)
-        ? favourites.filter((one) => one !== model)
-        : [...favourites, model],
+    const isOne = favourites.includes(model);
+    const wanted = isOne ? favourites.filter((one) => one !== model) : [...favourites, model];
+    if (await this.save({ favourites: wanted })) toasts.say(`${name} is ${isOne ? 'no longer' : 'now'} a favourite.`);
+  }
+
+  /** Reads what can be chosen, as it is known. */
+  async readModels(): Promise<void> {
+    await attempt(async () => {
+      const groups = await ipc.listModels(false);
+      // Nobody was asked: who did not answer the last time has not answered since.
+      const errors = new Map(this.groups.map(({ provider, error }) => [provider, error]));
+      this.groups = groups.map((group) => ({ ...group, error: group.error ?? errors.get(group.provider) ?? null }));
     });
   }
 
-  async readModels(refresh: boolean): Promise<void> {
-    this.refreshing = refresh;
+  /** Asks the providers what they offer; a model that runs beside us is found by being asked. */
+  async refreshModels(): Promise<void> {
+    if (this.refreshing) return;
+    this.refreshing = true;
+    this.#askedAt = Date.now();
     await attempt(async () => {
-      this.groups = await ipc.listModels(refresh);
+      this.groups = await ipc.listModels(true);
     });
     this.refreshing = false;
+  }
+
+  /** Asks the providers, unless they were asked a moment ago. */
+  async freshenModels(): Promise<void> {
+    if (Date.now() - this.#askedAt >= FRESH_MS) await this.refreshModels();
   }
 
   async readLibrary(): Promise<void> {
@@ -108,8 +138,8 @@ class App {
   async #listen(): Promise<void> {
     await Promise.all([
       ipc.onSettingsChanged((settings) => this.#take(settings)),
-      ipc.onModelsChanged(() => void this.readModels(false)),
-      ipc.onLibraryChanged(() => void this.readLibrary()),
+      ipc.onModelsChanged(() => void this.readModels()),
+      this.isMain && ipc.onLibraryChanged(() => void this.readLibrary()),
     ]);
   }
 }

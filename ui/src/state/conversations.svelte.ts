@@ -8,6 +8,8 @@ import { dayGroup } from '../lib/format';
 import { attempt, toasts } from './toasts.svelte';
 
 const PAGE = 100;
+/** The most rows that one call gives. */
+const MOST_ROWS = 500;
 const MOST_HITS = 50;
 const TYPING_PAUSE_MS = 120;
 
@@ -16,6 +18,8 @@ class Conversations {
   hasMore = $state(false);
   query = $state('');
   hits = $state.raw<SearchHit[] | null>(null);
+  /** Whether the hits answer an earlier query. */
+  isStale = $state(false);
   #search = debounce(TYPING_PAUSE_MS, (query: string) => void this.#find(query));
 
   /** The list under its headings: pinned, then by day. */
@@ -40,9 +44,18 @@ class Conversations {
   /** Reads again as much as is shown. */
   async read(): Promise<void> {
     await attempt(async () => {
-      const limit = Math.max(PAGE, this.list.length);
-      this.list = await ipc.listConversations(0, limit);
-      this.hasMore = this.list.length >= limit;
+      const wanted = Math.max(PAGE, this.list.length);
+      const rows: ConversationSummary[] = [];
+      let isWhole = false;
+      while (rows.length < wanted && !isWhole) {
+        const limit = Math.min(MOST_ROWS, wanted - rows.length);
+        const page = await ipc.listConversations(rows.length, limit);
+        rows.push(...page);
+        isWhole = page.length < limit;
+      }
+      // A row that moved up between two calls comes twice.
+      this.list = [...new Map(rows.map((row) => [row.id, row])).values()];
+      this.hasMore = !isWhole;
     });
   }
 
@@ -76,13 +89,17 @@ class Conversations {
     if (await attempt(() => ipc.pinConversation(id, !pinned))) await this.read();
   }
 
-  /** Puts a conversation into the trash, with a way back. */
-  async remove(row: ConversationSummary): Promise<boolean> {
+  /** Puts a conversation into the trash, with a way back; `restored` is told when it was taken. */
+  async remove(row: ConversationSummary, restored: () => unknown): Promise<boolean> {
     if (!(await attempt(() => ipc.deleteConversation(row.id)))) return false;
     this.list = this.list.filter(({ id }) => id !== row.id);
     this.hits = this.hits?.filter((hit) => hit.conversation_id !== row.id) ?? null;
     toasts.note(`Deleted “${row.title || 'New chat'}”.`, () => {
-      void attempt(() => ipc.restoreConversation(row.id)).then(() => this.read());
+      void attempt(async () => {
+        await ipc.restoreConversation(row.id);
+        await this.read();
+        restored();
+      });
     });
     return true;
   }
@@ -90,14 +107,18 @@ class Conversations {
   /** What was typed into the search field. */
   type(query: string): void {
     this.query = query;
-    if (query.trim()) this.#search(query);
+    // Hits of other words are no answer to these.
+    if (this.hits && query.trim()) this.isStale = true;
     else this.hits = null;
+    if (query.trim()) this.#search(query);
   }
 
   async #find(query: string): Promise<void> {
     await attempt(async () => {
       const hits = await ipc.search(query, MOST_HITS);
-      if (query === this.query) this.hits = hits;
+      if (query !== this.query) return;
+      this.hits = hits;
+      this.isStale = false;
     });
   }
 }

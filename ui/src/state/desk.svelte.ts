@@ -10,6 +10,8 @@ class Desk {
   shortcuts = $state(false);
   /** The answer to be given again by a model that is being chosen; `switches` keeps that model. */
   answerWith = $state.raw<{ message: ShownMessage; switches: boolean } | null>(null);
+  /** The open dialogs, the topmost last: it alone can be reached. */
+  dialogs = $state.raw<readonly symbol[]>([]);
   /** The address that waits for a person's word. */
   link = $state<string | null>(null);
   /** Whether the sidebar is shown where it covers the thread. */
@@ -17,6 +19,12 @@ class Desk {
   /** Counts the wishes to write: the composer takes the keys on each. */
   composerWanted = $state(0);
   searchWanted = $state(0);
+
+  /** Opens the picker, if it may be, or closes it and gives the keys back to the composer. */
+  togglePicker(mayOpen = true): void {
+    if (this.picker) this.write();
+    this.picker = !this.picker && mayOpen;
+  }
 
   write(): void {
     this.composerWanted += 1;

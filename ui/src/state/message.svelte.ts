@@ -1,5 +1,6 @@
 /** A message as the thread holds it: its stored view, its parts, and its turn while it grows. */
 import type { AppError } from '../bindings/AppError';
+import type { MessageState } from '../bindings/MessageState';
 import type { MessageView } from '../bindings/MessageView';
 import type { PartKind } from '../bindings/PartKind';
 import type { PartView } from '../bindings/PartView';
@@ -13,7 +14,8 @@ export type ShownPart =
   | { kind: 'thinking'; feed: Feed; durationMs: number | null }
   | { kind: 'other'; view: Exclude<PartView, { type: 'rendered' | 'thinking' }> };
 
-type Ended = Extract<TurnEvent, { type: 'finished' | 'failed' | 'cancelled' }>;
+/** A turn's last event. */
+export type Ended = Extract<TurnEvent, { type: 'finished' | 'failed' | 'cancelled' }>;
 
 /** Whether the event is a turn's last. */
 export const isLast = (event: TurnEvent): event is Ended =>
@@ -24,6 +26,10 @@ export class ShownMessage {
   parts = $state.raw<ShownPart[]>([]);
   /** The turn that makes it grow, once known. */
   turnId = $state<TurnId | null>(null);
+  /** Whether the model was asked and no word of it has come yet. */
+  waits = $state(false);
+  /** How many messages before it the model did not see. */
+  unseen = $state(0);
   /** How far the in-house model has read the prompt. */
   reading = $state.raw<{ done: number; total: number } | null>(null);
   /** Why it failed, as told before the stored message was read again. */
@@ -53,13 +59,18 @@ export class ShownMessage {
     switch (event.type) {
       case 'started':
         this.turnId = event.turn_id;
+        this.waits = true;
         if (!this.grows) this.view = { ...this.view, state: 'streaming', error: null };
+        break;
+      case 'shortened':
+        this.unseen = event.dropped_messages;
         break;
       case 'reading':
         this.reading = event;
         break;
       case 'patch':
         this.reading = null;
+        this.waits = false;
         this.#part(event.part, event.kind)?.patch(event);
         break;
       case 'failed':
@@ -73,10 +84,7 @@ export class ShownMessage {
 
   /** Takes the stored message as the truth. Blocks that are shown already are left alone. */
   settle(view: MessageView): void {
-    this.reading = null;
-    this.error = null;
-    this.thinkingSince = null;
-    if (view.state !== 'streaming') this.turnId = null;
+    this.#rest();
     this.view = view;
     this.parts = view.parts.map((part, at) => {
       const old = this.parts[at];
@@ -90,6 +98,20 @@ export class ShownMessage {
       }
       return shown(part);
     });
+  }
+
+  /** Ends where it is, for want of the stored message. */
+  end(state: MessageState, error: AppError | null): void {
+    this.#rest();
+    this.view = { ...this.view, state, error };
+  }
+
+  #rest(): void {
+    this.waits = false;
+    this.reading = null;
+    this.error = null;
+    this.thinkingSince = null;
+    this.turnId = null;
   }
 
   #part(at: number, kind: PartKind): Feed | null {

@@ -1,4 +1,5 @@
 /** The open conversation: its shown branch, the answers that grow in it, and what is done to them. */
+import type { AppError } from '../bindings/AppError';
 import type { Conversation } from '../bindings/Conversation';
 import type { ConversationId } from '../bindings/ConversationId';
 import type { MessageId } from '../bindings/MessageId';
@@ -10,15 +11,19 @@ import type { TurnEvent } from '../bindings/TurnEvent';
 import type { TurnStarted } from '../bindings/TurnStarted';
 import * as ipc from '../ipc';
 import { app } from './app.svelte';
-import { isLast, ShownMessage } from './message.svelte';
+import { ShownMessage } from './message.svelte';
+import { beginning, draft } from './provisional';
 import { attempt, toasts } from './toasts.svelte';
+import { turns } from './turns.svelte';
 
 const PAGE = 50;
-/** A search hit far up is looked for in larger steps. */
-const FAR_PAGE = 200;
-
-/** Answers that grow in any conversation: one that is opened again goes on where it is. */
-const growing = new Map<MessageId, ShownMessage>();
+/** As much is kept around a search hit. */
+const AROUND = 100;
+/** More than this is not held in the page: what is farthest from the reader is let go. */
+const MOST_HELD = 400;
+/** An opening that takes longer is shown as such. */
+const SLOW_MS = 150;
+const MARKED_MS = 2_000;
 
 class Thread {
   /** Null while a new chat waits for its first message. */
@@ -27,138 +32,157 @@ class Thread {
   messages = $state.raw<ShownMessage[]>([]);
   /** How many messages of the branch stand before the first one here. */
   before = $state(0);
-  /** How many stand after the last one here: some do when a search hit far up was opened. */
+  /** How many stand after the last one here. */
   after = $state(0);
-  phase = $state<'idle' | 'opening' | 'sending' | 'paging'>('idle');
-  /** A message to bring into view and mark. */
-  target = $state<MessageId | null>(null);
+  phase = $state<'idle' | 'opening' | 'paging'>('idle');
+  /** Whether opening takes long enough to say so. */
+  isSlow = $state(false);
+  /** Whether a message was sent and is not stored yet. */
+  sending = $state(false);
+  /** Why the conversation could not be opened. */
+  error = $state.raw<AppError | null>(null);
+  /** A message to bring into view and mark for a while; each is an object of its own. */
+  target = $state.raw<{ id: MessageId } | null>(null);
   /** The model picked for a chat that has not begun. */
   picked = $state<ModelRef | null>(null);
-  /** Conversations in which an answer grows. */
-  busy = $state.raw<ReadonlySet<ConversationId>>(new Set());
+  /** Counts the conversations that were opened: what was asked for an earlier one comes too late. */
+  #visits = 0;
+  #reopen: (() => Promise<void>) | null = null;
+
+  /** The answer that grows here. */
+  growing = $derived(this.id === null ? null : turns.in(this.id));
 
   get model(): ModelRef {
     return this.conversation?.model ?? this.picked ?? app.defaultModel;
   }
 
-  /** The answer that grows here. */
-  get growing(): ShownMessage | null {
-    return this.messages.findLast((message) => message.grows) ?? null;
+  /** The share of what its model can read at once that the chat takes; null while nobody knows. */
+  get fullness(): number | null {
+    if (this.after > 0) return null;
+    const usage = this.messages.findLast(({ view }) => view.usage)?.view.usage;
+    const model = app.groups.flatMap(({ models }) => models).find((one) => one.model === this.model);
+    if (!usage || !model?.context_tokens) return null;
+    return ((usage.input_tokens ?? 0) + (usage.output_tokens ?? 0)) / model.context_tokens;
+  }
+
+  /** Whether a message can be sent from here now. */
+  get takesMessages(): boolean {
+    return !this.sending && this.phase !== 'opening' && this.error === null && this.growing === null;
+  }
+
+  /** Hears what changes this conversation from elsewhere. */
+  listen(): void {
+    void ipc.onConversationsChanged(() => {
+      void turns.readAgain();
+      void this.refresh();
+    });
   }
 
   newChat(): void {
-    this.id = null;
-    this.conversation = null;
-    this.messages = [];
-    this.before = 0;
-    this.after = 0;
-    this.target = null;
+    this.#leave(null);
     this.phase = 'idle';
+    this.isSlow = false;
+    this.picked = null;
   }
 
-  async open(id: ConversationId): Promise<void> {
-    this.id = id;
-    this.target = null;
-    this.phase = 'opening';
-    await attempt(async () => {
+  open(id: ConversationId): Promise<void> {
+    return this.#visit(id, async (here) => {
       const view = await ipc.openThread(id, null, PAGE);
-      if (this.id === id) this.#show(view);
+      if (here()) this.#show(view);
     });
-    if (this.id === id) this.phase = 'idle';
   }
 
   /** Opens a conversation at a message, on whichever branch it stands. */
-  async openHit({ conversation_id: id, message_id }: SearchHit): Promise<void> {
-    const has = () => this.id === id && this.messages.some((message) => message.id === message_id);
-    if (!has()) {
-      this.id = id;
-      this.target = null;
-      this.phase = 'opening';
-      await attempt(async () => {
-        if (await this.#showPageOf(id, message_id)) return;
-        // It stands on another branch than the one that is shown.
-        await ipc.selectSibling(message_id);
-        await this.#showPageOf(id, message_id);
-      });
-      if (this.id === id) this.phase = 'idle';
-    }
-    if (has()) this.target = message_id;
+  async openHit({ conversation_id: id, message_id: message }: SearchHit): Promise<void> {
+    const has = () => this.messages.some((one) => one.id === message);
+    if (this.id === id && has()) return this.#mark(message);
+    await this.#visit(id, async (here) => {
+      const view = await ipc.openThreadAround(id, message, AROUND);
+      if (!here()) return;
+      this.#show(view);
+      if (has()) this.#mark(message);
+    });
   }
 
-  /** Shows the page of the branch that holds a message, and only that: false when none does. */
-  async #showPageOf(id: ConversationId, message: MessageId): Promise<boolean> {
-    let after = 0;
-    let before: number | null = null;
-    do {
-      const view: ThreadView = await ipc.openThread(id, before, FAR_PAGE);
-      if (this.id !== id) return true;
-      if (view.messages.some((one) => one.id === message)) {
-        this.#show(view, after);
-        return true;
-      }
-      after += view.messages.length;
-      before = view.before;
-    } while (before > 0);
-    return false;
+  /** Opens again what could not be opened. */
+  retry(): void {
+    void this.#reopen?.();
+  }
+
+  /** Shows what was added to this conversation from elsewhere, when nothing goes on here. */
+  async refresh(): Promise<void> {
+    const { id } = this;
+    const here = this.#watch();
+    const isQuiet = () => here() && this.takesMessages && this.phase === 'idle' && this.after === 0;
+    if (id === null || !isQuiet()) return;
+    try {
+      const newest = await ipc.openThread(id, null, 1);
+      if (!isQuiet()) return;
+      this.conversation = newest.conversation;
+      const [stored, shown] = [newest.messages.at(-1), this.messages.at(-1)?.view];
+      if (!stored || (stored.id === shown?.id && stored.state === shown.state)) return;
+      const view = await ipc.openThread(id, null, PAGE);
+      if (isQuiet()) this.#show(view);
+    } catch {
+      // Nobody asked for it: what is shown stays.
+    }
   }
 
   /** Loads a page of older messages. */
-  async older(): Promise<void> {
+  older(): Promise<void> {
     const { id, before } = this;
-    if (!id || before === 0 || this.phase !== 'idle') return;
-    this.phase = 'paging';
-    await attempt(async () => {
+    if (!id || before === 0) return Promise.resolve();
+    return this.#page(async (here) => {
       const page = await ipc.openThread(id, before, PAGE);
-      if (this.id !== id || this.before !== before) return;
+      if (!here() || this.before !== before) return;
       this.messages = [...page.messages.map((view) => this.#adopt(view)), ...this.messages];
       this.before = page.before;
+      this.#letGo('last');
     });
-    if (this.id === id) this.phase = 'idle';
   }
 
-  /** Loads a page of newer messages, below a search hit. */
-  async newer(): Promise<void> {
+  /** Loads a page of newer messages, where the last ones are not held. */
+  newer(): Promise<void> {
     const { id, before, after, messages } = this;
-    if (!id || after === 0 || this.phase !== 'idle') return;
-    this.phase = 'paging';
-    await attempt(async () => {
+    if (!id || after === 0) return Promise.resolve();
+    return this.#page(async (here) => {
       const size = Math.min(PAGE, after);
       const page = await ipc.openThread(id, before + messages.length + size, size);
-      if (this.id !== id || this.after !== after) return;
+      if (!here() || this.after !== after) return;
       this.messages = [...this.messages, ...page.messages.map((view) => this.#adopt(view))];
       this.after = after - size;
+      this.#letGo('first');
     });
-    if (this.id === id) this.phase = 'idle';
   }
 
-  /** Sends a new message; true when it is stored. */
-  async send(text: string): Promise<boolean> {
-    if (this.id && this.after > 0) await this.open(this.id);
-    const { id: conversation_id, model } = this;
+  /** Sends a new message; gives the conversation that holds it once it is stored. */
+  async send(text: string): Promise<ConversationId | null> {
+    const { id, model } = this;
+    if (id !== null && this.after > 0) {
+      await this.open(id);
+      if (this.id !== id || this.error) return null;
+    }
     return this.#ask((hear) =>
-      ipc.sendMessage({ conversation_id, text, model, effort: null }, hear), text);
+      ipc.sendMessage({ conversation_id: id, text, model, effort: null }, hear), text);
   }
 
   /** Words an earlier message anew: a sibling, with an answer of its own. */
-  edit(message: ShownMessage, text: string): Promise<boolean> {
-    return this.#ask((hear) =>
-      ipc.editMessage({ message_id: message.id, text, model: null }, hear), text, message);
+  async edit(message: ShownMessage, text: string): Promise<boolean> {
+    return null !== (await this.#ask((hear) =>
+      ipc.editMessage({ message_id: message.id, text, model: null }, hear), text, message));
   }
 
   /** Asks for another answer, of the same model or of another. */
-  regenerate(message: ShownMessage, model: ModelRef | null = null): Promise<boolean> {
-    return this.#ask((hear) =>
-      ipc.regenerateMessage({ message_id: message.id, model }, hear), null, message);
+  async regenerate(message: ShownMessage, model: ModelRef | null = null): Promise<void> {
+    await this.#ask((hear) => ipc.regenerateMessage({ message_id: message.id, model }, hear), null, message);
   }
 
   /** Goes on with an answer that was cut off. */
   async continue(message: ShownMessage): Promise<void> {
-    await attempt(async () => {
-      const hear = this.#hear(message);
-      const started = await ipc.continueMessage(message.id, hear);
-      message.apply({ type: 'started', ...started });
-      this.#began(message, started.conversation_id);
-    });
+    if (!this.takesMessages) return;
+    this.sending = true;
+    await attempt(() => turns.begin((hear) => ipc.continueMessage(message.id, hear), () => message));
+    this.sending = false;
   }
 
   stop(): void {
@@ -175,163 +199,158 @@ class Thread {
 
   /** Chooses the model of this chat; of one that has not begun, and of every later one. */
   async choose(model: ModelRef): Promise<void> {
-    const { conversation } = this;
-    if (!conversation) {
+    const { id } = this;
+    if (id === null) {
       this.picked = model;
-      await app.save({ default_model: model });
-      return;
-    }
-    if (await attempt(() => ipc.setConversationModel(conversation.id, model))) {
-      if (this.conversation?.id === conversation.id) this.conversation = { ...this.conversation, model };
+      await app.chooseDefault(model);
+    } else if (await attempt(() => ipc.setConversationModel(id, model))) {
+      if (this.conversation?.id === id) this.conversation = { ...this.conversation, model };
     }
   }
 
-  #show(view: ThreadView, after = 0): void {
+  /** Whether what is open now is still open. */
+  #watch(): () => boolean {
+    const visit = this.#visits;
+    return () => this.#visits === visit;
+  }
+
+  #leave(id: ConversationId | null): void {
+    this.#visits += 1;
+    this.error = null;
+    this.target = null;
+    if (id !== null && id === this.id) return;
+    this.id = id;
+    this.conversation = null;
+    this.messages = [];
+    this.before = 0;
+    this.after = 0;
+  }
+
+  async #visit(id: ConversationId, read: (here: () => boolean) => Promise<void>): Promise<void> {
+    this.#reopen = () => this.#visit(id, read);
+    this.#leave(id);
+    this.phase = 'opening';
+    const here = this.#watch();
+    const slow = setTimeout(() => (this.isSlow = here()), SLOW_MS);
+    try {
+      await read(here);
+    } catch (thrown) {
+      // What is shown already stays; only an empty thread has to say why it is empty.
+      if (here() && this.messages.length === 0) this.error = ipc.asAppError(thrown);
+      else if (here()) toasts.fail(thrown);
+    }
+    clearTimeout(slow);
+    if (!here()) return;
+    this.phase = 'idle';
+    this.isSlow = false;
+  }
+
+  async #page(read: (here: () => boolean) => Promise<void>): Promise<void> {
+    if (this.phase !== 'idle' || this.error) return;
+    this.phase = 'paging';
+    const here = this.#watch();
+    await attempt(() => read(here));
+    if (here()) this.phase = 'idle';
+  }
+
+  #mark(id: MessageId): void {
+    const target = { id };
+    this.target = target;
+    setTimeout(() => {
+      if (this.target === target) this.target = null;
+    }, MARKED_MS);
+  }
+
+  #show(view: ThreadView): void {
     this.conversation = view.conversation;
     const known = new Map(this.messages.map((message) => [message.id, message]));
-    this.messages = view.messages.map((message) => this.#adopt(message, known.get(message.id)));
-    this.before = view.before;
-    this.after = after;
+    // Older pages that are held and lead up to this one stay.
+    const at = this.messages.findIndex(({ id }) => id === view.messages[0]?.id);
+    const kept = this.messages.slice(0, Math.max(0, at));
+    this.messages = [...kept, ...view.messages.map((message) => this.#adopt(message, known.get(message.id)))];
+    this.before = view.before - kept.length;
+    this.after = view.after;
+    this.#letGo('first');
+  }
+
+  /** Lets the pages at one end go when more are held than need be. */
+  #letGo(end: 'first' | 'last'): void {
+    const spare = this.messages.length - MOST_HELD;
+    if (spare <= 0) return;
+    if (end === 'first') {
+      this.messages = this.messages.slice(spare);
+      this.before += spare;
+    } else {
+      this.messages = this.messages.slice(0, MOST_HELD);
+      this.after += spare;
+    }
   }
 
   /** The shown message for a stored one: the one that grows already, or a new one. */
   #adopt(view: MessageView, known?: ShownMessage): ShownMessage {
-    const grows = growing.get(view.id);
+    const grows = turns.of(view.id);
     if (grows) return grows;
     if (known && view.state !== 'streaming') {
       known.settle(view);
       return known;
     }
     const message = new ShownMessage(view);
-    if (view.state === 'streaming') void this.#attach(message);
+    if (view.state === 'streaming' && this.id !== null) void turns.attach(message, this.id);
     return message;
-  }
-
-  /** Follows an answer that began elsewhere: in the other window, or before the page was loaded. */
-  async #attach(message: ShownMessage): Promise<void> {
-    const conversation = this.id;
-    if (conversation) this.#began(message, conversation);
-    await attempt(async () => {
-      if (!(await ipc.attachTurn(message.id, this.#hear(message)))) await this.#settle(message);
-    });
   }
 
   async #ask(
     ask: (hear: (event: TurnEvent) => void) => Promise<TurnStarted>,
     text: string | null,
     instead: ShownMessage | null = null,
-  ): Promise<boolean> {
-    if (this.phase === 'sending') return false;
-    const from = this.id;
-    this.phase = 'sending';
-    // Events may come before the command's own answer does.
-    const early: TurnEvent[] = [];
-    let hear = (event: TurnEvent): void => void early.push(event);
-    const sent = await attempt(async () => {
-      const started = await ask((event) => hear(event));
-      const answer = new ShownMessage(draft(started.message_id, 'assistant', started.user_message_id, started.model));
-      answer.turnId = started.turn_id;
-      hear = this.#hear(answer);
-      this.#began(answer, started.conversation_id);
-      early.forEach(hear);
-      if (this.id === from) this.#place(started, answer, text, instead);
+  ): Promise<ConversationId | null> {
+    if (this.sending) return null;
+    const here = this.#watch();
+    let into = null as ConversationId | null;
+    this.sending = true;
+    await attempt(async () => {
+      let answer: ShownMessage | undefined;
+      const started = await turns.begin(ask, ({ message_id, user_message_id, model }) =>
+        (answer = new ShownMessage(draft(message_id, 'assistant', user_message_id, model))));
+      into = started.conversation_id;
+      answer ??= turns.of(started.message_id);
+      if (here() && answer) this.#place(started, answer, text, instead);
       toasts.say('The answer is being written.');
     });
-    if (this.phase === 'sending') this.phase = 'idle';
-    return sent;
+    this.sending = false;
+    // Opened again meanwhile, and read before the message was stored.
+    if (into !== null && into === this.id && !here()) void this.open(into);
+    return into;
   }
 
   #place(started: TurnStarted, answer: ShownMessage, text: string | null, instead: ShownMessage | null): void {
+    const { user_message_id: asked, conversation_id } = started;
     const at = instead ? this.messages.findIndex(({ id }) => id === instead.id) : -1;
-    const kept = at < 0 ? this.messages : this.messages.slice(0, at);
-    const asked = started.user_message_id;
+    const before = at < 0 ? this.messages : this.messages.slice(0, at);
+    // Of what was read again meanwhile nothing stands here twice.
+    const kept = before.filter(({ id }) => id !== asked && id !== answer.id);
     const question = asked
       ? [new ShownMessage(draft(asked, 'user', kept.at(-1)?.id ?? null, null, text ?? ''))]
       : [];
-    this.messages = [...kept, ...question, answer];
+    const placed = [...question, answer];
+    this.target = null;
+    this.messages = [...kept, ...placed];
     this.after = 0;
-    if (this.id !== started.conversation_id) {
-      this.id = started.conversation_id;
+    this.#letGo('first');
+    if (this.id !== conversation_id) {
+      this.id = conversation_id;
       this.conversation = beginning(started);
       this.picked = null;
     }
     if (!instead) return;
     // Its place among its siblings is the store's to say.
-    for (const message of [...question, answer]) {
+    for (const message of placed) {
       void attempt(async () => {
         const { siblings, parent_id } = await ipc.getMessage(message.id);
         message.view = { ...message.view, siblings, parent_id };
       });
     }
   }
-
-  #began(message: ShownMessage, conversation: ConversationId): void {
-    growing.set(message.id, message);
-    this.busy = new Set(this.busy).add(conversation);
-    conversationOf.set(message.id, conversation);
-  }
-
-  #hear(message: ShownMessage): (event: TurnEvent) => void {
-    return (event) => {
-      message.apply(event);
-      if (isLast(event)) void this.#settle(message, event);
-    };
-  }
-
-  async #settle(message: ShownMessage, event?: TurnEvent): Promise<void> {
-    await attempt(async () => message.settle(await ipc.getMessage(message.id)));
-    const conversation = conversationOf.get(message.id);
-    conversationOf.delete(message.id);
-    growing.delete(message.id);
-    this.busy = new Set([...this.busy].filter((id) => id !== conversation));
-    if (event?.type === 'finished') toasts.say('The answer is complete.');
-    if (event?.type === 'failed') toasts.say(`The answer failed: ${event.error.message}`);
-    if (event?.type === 'cancelled') toasts.say('The answer was stopped.');
-  }
-}
-
-const conversationOf = new Map<MessageId, ConversationId>();
-
-/** A message as it is before the store was read: enough to be shown at once. */
-function draft(
-  id: MessageId,
-  role: MessageView['role'],
-  parent_id: MessageId | null,
-  model: ModelRef | null,
-  text?: string,
-): MessageView {
-  return {
-    id,
-    parent_id,
-    role,
-    state: role === 'user' ? 'complete' : 'streaming',
-    parts: text === undefined ? [] : [{ type: 'plain', text }],
-    siblings: [id],
-    model,
-    served_by: null,
-    runs_at: null,
-    usage: null,
-    stop_reason: null,
-    error: null,
-    created_at: Date.now(),
-    first_token_at: null,
-    finished_at: null,
-  };
-}
-
-function beginning({ conversation_id, model, message_id }: TurnStarted): Conversation {
-  const now = Date.now();
-  return {
-    id: conversation_id,
-    title: '',
-    title_is_own: false,
-    model,
-    leaf: message_id,
-    pinned: false,
-    created_at: now,
-    updated_at: now,
-    deleted_at: null,
-  };
 }
 
 export const thread = new Thread();

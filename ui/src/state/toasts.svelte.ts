@@ -10,36 +10,58 @@ export interface Toast {
 }
 
 const STAYS_MS = 6_000;
-const UNDO_STAYS_MS = 10_000;
+const LONG_MS = 10_000;
 
 class Toasts {
   shown = $state.raw<Toast[]>([]);
   /** What the live region says. */
   spoken = $state('');
   #next = 0;
+  readonly #timers = new Map<number, ReturnType<typeof setTimeout>>();
 
   note(text: string, undo: (() => void) | null = null): void {
-    this.#add({ text, severe: false, undo }, undo ? UNDO_STAYS_MS : STAYS_MS);
+    this.#add({ text, severe: false, undo });
   }
 
   /** Shows what was thrown; nothing a person started fails in silence. */
   fail(thrown: unknown): void {
-    this.#add({ text: sentence(asAppError(thrown).message), severe: true, undo: null }, UNDO_STAYS_MS);
+    this.#add({ text: sentence(asAppError(thrown).message), severe: true, undo: null });
   }
 
   dismiss(id: number): void {
+    clearTimeout(this.#timers.get(id));
+    this.#timers.delete(id);
     this.shown = this.shown.filter((toast) => toast.id !== id);
   }
 
   /** Says something to a screen reader, politely. */
   say(text: string): void {
-    this.spoken = text;
+    // A live region is read when it changes, also when the same happens twice.
+    this.spoken = text === this.spoken ? `${text}\u00a0` : text;
   }
 
-  #add(toast: Omit<Toast, 'id'>, stays: number): void {
-    const id = this.#next++;
-    this.shown = [...this.shown.slice(-2), { ...toast, id }];
-    setTimeout(() => this.dismiss(id), stays);
+  /** Somebody reads: nothing goes away meanwhile. */
+  hold(): void {
+    this.#timers.forEach(clearTimeout);
+    this.#timers.clear();
+  }
+
+  /** The notes begin their time anew. */
+  release(): void {
+    this.hold();
+    for (const toast of this.shown) this.#end(toast);
+  }
+
+  #add(told: Omit<Toast, 'id'>): void {
+    const toast = { ...told, id: this.#next++ };
+    this.shown = [...this.shown.slice(-2), toast];
+    this.#end(toast);
+  }
+
+  /** Takes a note away in time; later when it asks something. */
+  #end({ id, severe, undo }: Toast): void {
+    const stays = severe || undo ? LONG_MS : STAYS_MS;
+    this.#timers.set(id, setTimeout(() => this.dismiss(id), stays));
   }
 }
 
