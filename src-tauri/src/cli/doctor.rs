@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use engine::Engine;
-use protocol::{AppError, Check, HotkeyState, LibraryState, StoreState, VaultState};
+use protocol::{AppError, Check, HotkeyState, StoreState, VaultState};
 
 use super::output;
 use crate::hotkey;
@@ -89,10 +89,7 @@ fn hotkey(state: &HotkeyState) -> Check {
 
 async fn model(engine: &Engine) -> Check {
     let entries = engine.library().await;
-    let Some(entry) = entries
-        .iter()
-        .find(|entry| entry.state == LibraryState::Ready)
-    else {
+    let Some(entry) = entries.iter().find(|entry| entry.state.can_be_asked()) else {
         return check(
             "model",
             false,

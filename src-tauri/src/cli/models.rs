@@ -86,6 +86,7 @@ fn progress() -> impl FnMut(PullProgress) + Send {
 fn row(entry: &LibraryEntry) -> String {
     let state = match &entry.state {
         LibraryState::Ready => "ready".to_owned(),
+        LibraryState::Checking => "ready; looked through when it is first asked".to_owned(),
         LibraryState::Absent => format!("not fetched: pilotfish models pull {}", entry.id),
         LibraryState::Fetching => "being fetched".to_owned(),
         LibraryState::Invalid { reason } => format!("refused: {reason}"),

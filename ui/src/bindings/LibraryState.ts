@@ -3,7 +3,7 @@
 /**
  * Whether a model of the library can answer now.
  */
-export type LibraryState = { "is": "ready" } | { "is": "absent" } | { "is": "fetching" } | { "is": "invalid", 
+export type LibraryState = { "is": "ready" } | { "is": "checking" } | { "is": "absent" } | { "is": "fetching" } | { "is": "invalid", 
 /**
  * Why, in a sentence.
  */

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
-use protocol::{AppError, ErrorCode, LibraryEntry, PullProgress};
+use protocol::{AppError, ErrorCode, LibraryEntry, LibraryState, PullProgress};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Change, Engine};
@@ -28,9 +29,25 @@ impl Drop for Pull<'_> {
 }
 
 impl Engine {
-    /// The catalogue's models and every other file in the models folder.
+    /// The catalogue's models and every other file in the models folder. What was not looked through
+    /// yet is looked through in the background, and windows are told when that is done.
     pub async fn library(&self) -> Vec<LibraryEntry> {
-        self.inner.inhouse.library().list().await
+        let entries = self.inner.inhouse.library().list().await;
+        if any_unchecked(&entries) && !self.inner.checking.swap(true, Ordering::Relaxed) {
+            let engine = self.clone();
+            self.spawn(async move {
+                let library = engine.inner.inhouse.library();
+                let closing = &engine.inner.closing;
+                let done = closing.run_until_cancelled(library.check()).await;
+                if done.is_some() {
+                    // A file that cannot be read to its end is not tried again and again.
+                    let is_stuck = any_unchecked(&library.list().await);
+                    engine.inner.checking.store(is_stuck, Ordering::Relaxed);
+                    engine.announce_library();
+                }
+            });
+        }
+        entries
     }
 
     /// Where model files live.
@@ -101,12 +118,13 @@ impl Engine {
         Ok(entry)
     }
 
-    /// Deletes a model's file.
+    /// Deletes a model's file, after the worker that holds it has let go: what comes under the same
+    /// name later is another model.
     ///
     /// # Errors
     /// The library's.
     pub async fn remove_model(&self, id: &str) -> Result<(), AppError> {
-        self.inner.inhouse.library().remove(id).await?;
+        self.inner.inhouse.remove(id).await?;
         self.announce_library();
         Ok(())
     }
@@ -136,4 +154,9 @@ impl Engine {
         self.announce(Change::Library);
         self.announce(Change::Models);
     }
+}
+
+fn any_unchecked(entries: &[LibraryEntry]) -> bool {
+    let mut states = entries.iter().map(|entry| &entry.state);
+    states.any(|state| *state == LibraryState::Checking)
 }

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use protocol::{
-    AppError, Endpoint, ErrorCode, LibraryState, Model, ModelGroup, ModelRef, ProviderId, RunsAt,
-};
+use protocol::{AppError, Endpoint, ErrorCode, Model, ModelGroup, ModelRef, ProviderId, RunsAt};
 use providers::{OpenAiCompatible, Provider};
 
 use crate::{Change, Engine, clock, endpoints};
@@ -133,9 +131,8 @@ impl Engine {
     /// What is on this machine and works. `default` is always among it: chosen while it is absent,
     /// it answers with the small one, or says how to fetch it.
     async fn inhouse_models(&self) -> ModelGroup {
-        let ready = |entry: &protocol::LibraryEntry| {
-            entry.state == LibraryState::Ready || entry.id == DEFAULT
-        };
+        let ready =
+            |entry: &protocol::LibraryEntry| entry.state.can_be_asked() || entry.id == DEFAULT;
         let mut models = Vec::new();
         let mut library = self.library().await;
         name_the_stand_in(&mut library);
@@ -168,7 +165,7 @@ impl Engine {
 /// While the default model is not on this machine the small one answers for it, and the picker says
 /// so: nobody is to think that they talk to a model that they do not have.
 fn name_the_stand_in(library: &mut [protocol::LibraryEntry]) {
-    let is_ready = |entry: &&protocol::LibraryEntry| entry.state == LibraryState::Ready;
+    let is_ready = |entry: &&protocol::LibraryEntry| entry.state.can_be_asked();
     let small = library
         .iter()
         .filter(is_ready)
@@ -176,7 +173,7 @@ fn name_the_stand_in(library: &mut [protocol::LibraryEntry]) {
         .cloned();
     let absent = library
         .iter_mut()
-        .find(|entry| entry.id == DEFAULT && entry.state != LibraryState::Ready);
+        .find(|entry| entry.id == DEFAULT && !entry.state.can_be_asked());
     if let (Some(small), Some(absent)) = (small, absent) {
         absent.name = format!("{} (until {} is here)", small.name, absent.name);
         absent.bytes = small.bytes;

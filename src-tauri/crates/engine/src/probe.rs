@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use protocol::{AppError, ErrorCode, LibraryEntry, LibraryState, Part, Role};
+use protocol::{AppError, ErrorCode, LibraryEntry, Part, Role};
 use providers::{ProviderEvent, Request, RequestMessage};
 
 use crate::Engine;
@@ -21,7 +21,7 @@ impl Engine {
         let library = self.library().await;
         let ready = library
             .into_iter()
-            .filter(|entry| entry.state == LibraryState::Ready);
+            .filter(|entry| entry.state.can_be_asked());
         let Some(LibraryEntry { id, .. }) = ready.min_by_key(|entry| entry.bytes) else {
             return Err(AppError::new(
                 ErrorCode::ModelMissing,

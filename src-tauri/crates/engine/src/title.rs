@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use protocol::{ConversationId, LibraryState, Message, MessageId, Part, Role, TurnStarted};
+use protocol::{ConversationId, MessageId, Part, Role, TurnStarted};
 use providers::{ProviderEvent, Request, RequestMessage};
 use store::Store;
 use tokio_util::sync::CancellationToken;
@@ -27,14 +27,14 @@ pub(crate) async fn give_first(
     engine: &Engine,
     store: &Store,
     conversation: ConversationId,
-    question: &Message,
+    question: &str,
 ) {
     let untitled = match store.conversation(conversation).await {
         Ok(known) => known.title.is_empty() && !known.title_is_own,
         Err(_) => false,
     };
     if untitled {
-        set(engine, store, conversation, shortened(&question.text())).await;
+        set(engine, store, conversation, shortened(question)).await;
     }
 }
 
@@ -73,7 +73,7 @@ async fn make(
     let library = engine.library().await;
     library
         .iter()
-        .find(|entry| entry.id == SMALL && entry.state == LibraryState::Ready)?;
+        .find(|entry| entry.id == SMALL && entry.state.can_be_asked())?;
     let _held = engine.inner.titling.lock().await;
     let question = store.message(question).await.ok()?.text();
     let known = store.conversation(conversation).await.ok()?;

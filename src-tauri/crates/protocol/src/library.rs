@@ -10,6 +10,9 @@ use ts_rs::TS;
 pub enum LibraryState {
     /// On this machine and checked.
     Ready,
+    /// On this machine and sound as far as was looked; all of it is looked through before it answers
+    /// for the first time.
+    Checking,
     /// In the catalogue, not on this machine.
     Absent,
     /// Being fetched.
@@ -19,6 +22,14 @@ pub enum LibraryState {
         /// Why, in a sentence.
         reason: String,
     },
+}
+
+impl LibraryState {
+    /// Whether the model can be asked: it answers, or says what its file lacks.
+    #[must_use]
+    pub const fn can_be_asked(&self) -> bool {
+        matches!(self, Self::Ready | Self::Checking)
+    }
 }
 
 /// A model of the library.
