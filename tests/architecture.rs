@@ -61,10 +61,23 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn metadata() -> Metadata {
+/// The crates of the house, by their manifests alone.
+fn manifests() -> Metadata {
     MetadataCommand::new()
         .current_dir(root())
-        .other_options(["--locked".to_owned(), "--offline".to_owned()])
+        .no_deps()
+        .exec()
+        .expect("cargo metadata")
+}
+
+/// All that is built for this kind of machine. Without the filter cargo wants the crates of every
+/// system, and a build fetches only those of its own.
+fn resolved() -> Metadata {
+    let target = format!("--filter-platform={}", env!("PILOTFISH_TARGET"));
+    let options = ["--locked".to_owned(), "--offline".to_owned(), target];
+    MetadataCommand::new()
+        .current_dir(root())
+        .other_options(options)
         .exec()
         .expect("cargo metadata")
 }
@@ -88,7 +101,7 @@ fn leans_on(package: &Package) -> impl Iterator<Item = &str> {
 
 #[test]
 fn arrows_point_one_way() {
-    let metadata = metadata();
+    let metadata = manifests();
     let house = house(&metadata);
     let planned: BTreeSet<&str> = ARROWS.iter().map(|(name, _)| *name).collect();
     let built: BTreeSet<&str> = house.keys().copied().collect();
@@ -105,7 +118,7 @@ fn arrows_point_one_way() {
 
 #[test]
 fn heavy_dependencies_stay_behind_their_walls() {
-    let metadata = metadata();
+    let metadata = manifests();
     for (name, package) in house(&metadata) {
         for other in leans_on(package) {
             for (wall, allowed) in WALLS {
@@ -121,7 +134,7 @@ fn heavy_dependencies_stay_behind_their_walls() {
 
 #[test]
 fn what_ships_is_new_enough_and_bundled() {
-    let metadata = metadata();
+    let metadata = resolved();
     let tauri = metadata
         .packages
         .iter()
@@ -156,6 +169,38 @@ fn what_ships_is_new_enough_and_bundled() {
             .any(|feature| feature.as_str() == "bundled"),
         "SQLite must be built in: the system's may lack the fixes that the store asserts"
     );
+}
+
+/// `cargo deny check bans`, as far as one file and the lock can tell, for those who lack the tool.
+#[test]
+fn what_is_banned_does_not_come_in() {
+    let rules = fs::read_to_string(root().join("deny.toml")).expect("deny.toml");
+    let rules: toml::Table = rules.parse().expect("TOML");
+    let bans = rules["bans"]["deny"].as_array().expect("a list of bans");
+    assert!(bans.len() > 5, "only {} bans found", bans.len());
+    let metadata = resolved();
+    let nodes = &metadata.resolve.as_ref().expect("a resolved graph").nodes;
+    for ban in bans {
+        let banned = ban["crate"].as_str().expect("its name");
+        let wrappers: Vec<&str> = ban
+            .get("wrappers")
+            .and_then(toml::Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(toml::Value::as_str)
+            .collect();
+        let users = nodes.iter().filter(|node| {
+            let named = |id| metadata[id].name.as_str() == banned;
+            node.dependencies.iter().any(named)
+        });
+        for user in users {
+            let user = metadata[&user.id].name.as_str();
+            assert!(
+                wrappers.contains(&user),
+                "{user} brings in {banned}, which deny.toml bans"
+            );
+        }
+    }
 }
 
 #[test]
@@ -270,6 +315,11 @@ fn commands_are_registered_permitted_and_granted_alike() {
         granted, registered,
         "a command that no window may call is dead"
     );
+    assert_eq!(
+        called(),
+        registered,
+        "ui/src/ipc.ts calls every command, and nothing else"
+    );
 }
 
 /// The names in `generate_handler!`.
@@ -284,6 +334,22 @@ fn registered() -> BTreeSet<String> {
         .filter(|name| !name.is_empty())
         .map(str::to_owned)
         .collect()
+}
+
+/// The commands that the pages call, all of them through one door.
+fn called() -> BTreeSet<String> {
+    let text = fs::read_to_string(root().join("ui/src/ipc.ts")).expect("ipc.ts");
+    let mut names = BTreeSet::new();
+    let mut before = "";
+    for part in text.split("('") {
+        let (word, _) = part.split_once('\'').unwrap_or_default();
+        let name = word.chars().all(|c| c.is_ascii_lowercase() || c == '_') && !word.is_empty();
+        if name && !before.ends_with("listen") {
+            names.insert(word.to_owned());
+        }
+        before = part;
+    }
+    names
 }
 
 /// The functions under `#[tauri::command]`.

