@@ -58,7 +58,7 @@ impl Peer {
     pub fn answers(&self) -> usize {
         let log = std::fs::read_to_string(&self.log).expect("the server's log");
         log.lines()
-            .filter(|line| line.contains("/chat/completions"))
+            .filter(|line| line.contains("stop processing"))
             .count()
     }
 }
