@@ -96,3 +96,12 @@ CREATE TABLE attachments (
 ) STRICT;
 
 CREATE INDEX attachments_by_content ON attachments (content_hash);
+
+-- Which parts show an attachment: one that none shows any more can go.
+CREATE TABLE part_attachments (
+    part INTEGER NOT NULL REFERENCES parts (key) ON DELETE CASCADE,
+    attachment INTEGER NOT NULL REFERENCES attachments (key),
+    PRIMARY KEY (part, attachment)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX part_attachments_by_attachment ON part_attachments (attachment);

@@ -33,6 +33,8 @@ pub struct BranchPage {
     /// How many messages of the branch stand before the first of these: what to pass to get the
     /// page before.
     pub before: u32,
+    /// How many messages of the branch stand after the last of these.
+    pub after: u32,
 }
 
 impl Reader {
@@ -64,16 +66,42 @@ impl Reader {
         Ok(ids.into_iter().map(MessageId::from_uuid).collect())
     }
 
+    /// How many messages stand before one on its branch.
+    pub async fn depth(&self, id: MessageId) -> Result<u32, StoreError> {
+        let depth: Option<i64> = sqlx::query_scalar("SELECT depth FROM messages WHERE id = ?")
+            .bind(*id.as_uuid())
+            .fetch_optional(self.pool())
+            .await?;
+        let depth = depth.ok_or(StoreError::NotFound { what: "message" })?;
+        Ok(u32::try_from(depth).unwrap_or(u32::MAX))
+    }
+
     /// Up to `limit` messages (1,000 at most) of the branch that the conversation shows: the last
-    /// ones, or those just before the `before` first.
+    /// ones, or those just before the `before` first. In a damaged database, whatever can be read,
+    /// and a note in the place of each message that cannot.
     pub async fn branch_page(
         &self,
         conversation: ConversationId,
         before: Option<u32>,
         limit: u32,
     ) -> Result<BranchPage, StoreError> {
+        let limit = limit.min(MAX_PAGE);
+        match self.whole_page(conversation, before, limit).await {
+            Err(StoreError::Damaged { .. }) if self.is_damaged() => {
+                self.salvage_page(conversation, before, limit).await
+            }
+            page => page,
+        }
+    }
+
+    async fn whole_page(
+        &self,
+        conversation: ConversationId,
+        before: Option<u32>,
+        limit: u32,
+    ) -> Result<BranchPage, StoreError> {
         let mut transaction = Transaction::read(self.pool()).await?;
-        let page = page(transaction.on()?, conversation, before, limit.min(MAX_PAGE)).await?;
+        let page = page(transaction.on()?, conversation, before, limit).await?;
         transaction.commit().await?;
         Ok(page)
     }
@@ -150,6 +178,7 @@ async fn page(
     Ok(BranchPage {
         messages,
         before: u32::try_from(start).unwrap_or(u32::MAX),
+        after: u32::try_from(depth.saturating_add(1) - end).unwrap_or_default(),
     })
 }
 

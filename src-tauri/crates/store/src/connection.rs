@@ -62,13 +62,13 @@ pub(crate) async fn writer(path: &Path) -> Result<SqlitePool, StoreError> {
 }
 
 /// Connections that read, opened when needed.
-pub(crate) fn readers(path: &Path) -> SqlitePool {
-    pool(READERS).connect_lazy_with(reading(path))
+pub(crate) fn readers(options: SqliteConnectOptions) -> SqlitePool {
+    pool(READERS).connect_lazy_with(options)
 }
 
 /// The connection for searches: by itself, because a search carries a time limit.
-pub(crate) fn searcher(path: &Path) -> SqlitePool {
-    pool(1).connect_lazy_with(reading(path))
+pub(crate) fn searcher(options: SqliteConnectOptions) -> SqlitePool {
+    pool(1).connect_lazy_with(options)
 }
 
 /// One connection outside any pool.

@@ -2,6 +2,7 @@
 //! stays, and a write that failed changed nothing.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use protocol::{AppError, ErrorCode};
 
@@ -35,6 +36,11 @@ pub enum StoreError {
         /// What the system said.
         reason: String,
     },
+    /// The index of the search is damaged, and only that. The next opening makes it anew.
+    #[error(
+        "the search index is damaged: start Pilotfish again, and it is made anew; nothing that was said is lost"
+    )]
+    IndexDamaged,
     /// The file is damaged. It was left as it is; the next opening shows what can be read.
     #[error("the database is damaged ({reason}): start Pilotfish again to restore a snapshot")]
     Damaged {
@@ -78,7 +84,7 @@ pub enum StoreError {
     },
 }
 
-/// SQLite's primary result codes (sqlite.org/rescode.html) that mean something to a caller.
+/// SQLite's result codes (sqlite.org/rescode.html) that mean something to a caller.
 mod code {
     pub(super) const BUSY: i32 = 5;
     pub(super) const LOCKED: i32 = 6;
@@ -89,12 +95,29 @@ mod code {
     pub(super) const FULL: i32 = 13;
     pub(super) const CANTOPEN: i32 = 14;
     pub(super) const NOTADB: i32 = 26;
+    /// Extended: an index of full text, the only virtual table there is, is in disorder.
+    pub(super) const CORRUPT_VTAB: i32 = 267;
+    /// Extended: the file that readers of a log share, of 32 KiB, could not be made that long.
+    pub(super) const IOERR_SHMSIZE: i32 = 4874;
+}
+
+/// Whether this process has met damage in a database. The next opening has to look closely then,
+/// as after a crash, and only errors know: no store sees all of its own.
+static DAMAGE_WAS_MET: AtomicBool = AtomicBool::new(false);
+
+/// Whether this process has met damage, in any database that it read.
+pub(crate) fn damage_was_met() -> bool {
+    DAMAGE_WAS_MET.load(Ordering::Acquire)
+}
+
+/// SQLite's extended result code, when the error came from SQLite.
+fn extended_code(error: &sqlx::Error) -> Option<i32> {
+    error.as_database_error()?.code()?.parse().ok()
 }
 
 /// SQLite's primary result code, when the error came from SQLite.
 fn primary_code(error: &sqlx::Error) -> Option<i32> {
-    let extended: i32 = error.as_database_error()?.code()?.parse().ok()?;
-    Some(extended & 0xff)
+    Some(extended_code(error)? & 0xff)
 }
 
 /// Whether a query ended because its time was up.
@@ -105,7 +128,16 @@ pub(crate) fn is_interrupt(error: &sqlx::Error) -> bool {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let reason = error.to_string();
-        match (primary_code(&error), error) {
+        let primary = primary_code(&error);
+        if matches!(primary, Some(code::CORRUPT | code::NOTADB)) {
+            DAMAGE_WAS_MET.store(true, Ordering::Release);
+        }
+        match extended_code(&error) {
+            Some(code::CORRUPT_VTAB) => return Self::IndexDamaged,
+            Some(code::IOERR_SHMSIZE) => return Self::Full,
+            _ => {}
+        }
+        match (primary, error) {
             (Some(code::FULL), _) => Self::Full,
             (Some(code::BUSY | code::LOCKED), _) | (None, sqlx::Error::PoolTimedOut) => Self::Busy,
             (Some(code::IOERR | code::CANTOPEN | code::READONLY), _) => Self::Io { reason },
@@ -138,6 +170,7 @@ impl From<StoreError> for AppError {
             }
             StoreError::NewerVersion { .. }
             | StoreError::Io { .. }
+            | StoreError::IndexDamaged
             | StoreError::Damaged { .. }
             | StoreError::OldSqlite { .. }
             | StoreError::Sql { .. } => ErrorCode::Storage,

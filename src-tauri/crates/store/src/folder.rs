@@ -5,7 +5,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use uuid::Uuid;
+
 use crate::error::StoreError;
+
+/// What a copy of the database leaves free on the disk, in bytes, so that what a person writes next
+/// still finds room.
+const ROOM_LEFT: u64 = 16 * 1024 * 1024;
 
 /// Where everything is.
 #[derive(Clone, Debug)]
@@ -67,6 +73,49 @@ impl Folder {
         self.root.join("damaged")
     }
 
+    /// Removes copies that an instance which is no more had not finished; those of all instances
+    /// when the caller uses the folder alone and names none.
+    pub(crate) fn remove_parts(&self, of: Option<Uuid>) {
+        let of = of.map(|instance| instance.simple().to_string());
+        for dir in [self.root.clone(), self.snapshots()] {
+            let entries = match fs::read_dir(&dir) {
+                Ok(entries) => entries,
+                Err(error) => {
+                    tracing::warn!(%error, "could not look for unfinished copies");
+                    continue;
+                }
+            };
+            for path in entries.flatten().map(|entry| entry.path()) {
+                let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+                    continue;
+                };
+                let theirs = of.as_ref().is_none_or(|of| name.starts_with(of));
+                // SQLite keeps files beside one that it writes: `.part-wal`.
+                let unfinished = name
+                    .rsplit_once(".part")
+                    .is_some_and(|(_, rest)| rest.is_empty() || rest.starts_with('-'));
+                if theirs && unfinished {
+                    remove_if_there(&path);
+                }
+            }
+        }
+    }
+
+    /// Refuses to begin a copy of the database that there is no room for.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`].
+    pub(crate) fn assert_room_for_a_copy(&self) -> Result<(), StoreError> {
+        let length = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+        let needed = length(&self.database())
+            .saturating_add(length(&self.beside("wal")))
+            .saturating_add(ROOM_LEFT);
+        match free_space(&self.root) {
+            Some(free) if free < needed => Err(StoreError::Full),
+            _ => Ok(()),
+        }
+    }
+
     /// Closes the database's files to others, should they have been made by another program.
     pub(crate) fn close_to_others(&self) -> Result<(), StoreError> {
         for path in [
@@ -81,6 +130,38 @@ impl Folder {
             }
         }
         Ok(())
+    }
+}
+
+/// A copy that is being written. Unless it got its place by a rename before, it is gone when this
+/// is dropped; should the process die, [`Folder::remove_parts`] finds it by its instance.
+#[derive(Debug)]
+pub(crate) struct Part {
+    path: PathBuf,
+}
+
+impl Part {
+    /// One in that folder, of that instance.
+    pub(crate) fn new(dir: &Path, instance: Uuid) -> Self {
+        let name = format!("{}-{}.part", instance.simple(), Uuid::now_v7().simple());
+        Self {
+            path: dir.join(name),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        remove_if_there(&self.path);
+        for suffix in ["-journal", "-wal", "-shm"] {
+            let mut beside = self.path.clone().into_os_string();
+            beside.push(suffix);
+            remove_if_there(Path::new(&beside));
+        }
     }
 }
 
@@ -100,6 +181,18 @@ pub(crate) fn create_private_dir(path: &Path) -> io::Result<()> {
     }
     #[cfg(not(unix))]
     builder.create(path)
+}
+
+/// How many bytes we may still write on a folder's disk; `None` when it does not say.
+#[cfg(unix)]
+fn free_space(dir: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(dir).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+#[cfg(not(unix))]
+fn free_space(_dir: &Path) -> Option<u64> {
+    None
 }
 
 /// Sets the mode, when it differs.
@@ -155,7 +248,7 @@ pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
 
 /// Replaces a file at once: a reader sees the old content or the new.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let part = path.with_extension(format!("{}.part", uuid::Uuid::now_v7().simple()));
+    let part = path.with_extension(format!("{}.part", Uuid::now_v7().simple()));
     let written = (|| {
         let mut file = private_file().create_new(true).open(&part)?;
         file.write_all(content)?;

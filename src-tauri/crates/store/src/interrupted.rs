@@ -25,32 +25,54 @@ impl Store {
                 Some(owner) => owner == self.instance() || lock::is_alive(self.folder(), owner)?,
                 None => false,
             };
-            if !alive {
-                recovered += self.interrupt(owner).await?;
+            if alive {
+                continue;
+            }
+            for key in self.left_by(owner).await? {
+                match self.interrupt(key, owner).await {
+                    Ok(true) => recovered += 1,
+                    // Another process was faster.
+                    Ok(false) => {}
+                    // One that cannot be settled must not keep the others, nor every start. It stays
+                    // as it is, and the next start tries again.
+                    Err(error) => {
+                        tracing::warn!(key, %error, "a cut-off answer could not be settled");
+                    }
+                }
             }
         }
         Ok(recovered)
     }
 
-    async fn interrupt(&self, owner: Option<Uuid>) -> Result<u64, StoreError> {
-        let mut transaction = Transaction::write(self.writer()).await?;
-        let connection = transaction.on()?;
-        let keys: Vec<i64> =
+    async fn left_by(&self, owner: Option<Uuid>) -> Result<Vec<i64>, StoreError> {
+        Ok(
             sqlx::query_scalar("SELECT key FROM messages WHERE state = 'streaming' AND owner IS ?")
                 .bind(owner)
-                .fetch_all(&mut *connection)
-                .await?;
-        let mut interrupted = 0;
-        for key in keys {
-            for stored in rows::read(connection, &[key]).await? {
-                let rows = parts::encode_all(&stored.message.parts)?;
+                .fetch_all(self.pool())
+                .await?,
+        )
+    }
+
+    async fn interrupt(&self, key: i64, owner: Option<Uuid>) -> Result<bool, StoreError> {
+        let mut transaction = Transaction::write(self.writer()).await?;
+        let connection = transaction.on()?;
+        let stored = rows::read(connection, &[key]).await?;
+        let interrupted = sqlx::query(
+            "UPDATE messages SET state = 'interrupted', owner = NULL
+             WHERE key = ? AND state = 'streaming' AND owner IS ?",
+        )
+        .bind(key)
+        .bind(owner)
+        .execute(&mut *connection)
+        .await?
+        .rows_affected()
+            == 1;
+        if interrupted {
+            for message in stored {
+                // No limit here: what was checkpointed is kept, whatever it came to.
+                let rows = parts::encode_each(&message.message.parts)?;
                 settle(connection, key, &rows).await?;
             }
-            sqlx::query("UPDATE messages SET state = 'interrupted', owner = NULL WHERE key = ?")
-                .bind(key)
-                .execute(&mut *connection)
-                .await?;
-            interrupted += 1;
         }
         transaction.commit().await?;
         Ok(interrupted)

@@ -1,12 +1,15 @@
 //! Conversations in SQLite: nothing a person wrote is lost.
 //!
 //! [`Store::open`] looks at the folder before it touches anything and ends in one of two ways:
-//! [`Opened::Ready`] with a [`Store`], or [`Opened::Recovery`] with a read-only view of a damaged
-//! database and the snapshots that can take its place. No failure deletes or recreates data.
+//! [`Opened::Ready`] with a [`Store`], or [`Opened::Recovery`] with a read-only view of a database
+//! that cannot be used and, when it is damaged, the snapshots that can take its place. No failure
+//! deletes or recreates data.
 //!
 //! # Layout
 //! - [`open`](Store::open): `inspect` tells healthy from damaged, new and old; `migrate` brings an
-//!   old file up after a snapshot; `recovery` shows a damaged one.
+//!   old file up after a snapshot; `recovery` shows one that cannot be used, `salvage` reads one
+//!   past its damage.
+//! - `ask`: a question and the answer that is opened to it, at once; `tree`: where messages stand.
 //! - One file a table: `conversations`, `messages` (what writes them), `rows` and `branch` (what
 //!   reads them), `interrupted` (what a crash left of them), `parts`, `settings`, `endpoints`.
 //! - `search`: full text, newest first; `segment` makes it work without spaces between words.
@@ -19,6 +22,7 @@
 //! folders `snapshots`, `instances`, `recovery` (copies of a damaged database being looked at) and
 //! `damaged` (databases that a snapshot replaced). All are private to their owner.
 
+mod ask;
 mod branch;
 mod connection;
 mod conversations;
@@ -35,12 +39,15 @@ mod open;
 mod parts;
 mod recovery;
 mod rows;
+mod salvage;
 mod search;
 mod segment;
 mod settings;
 mod snapshots;
 mod store;
+mod tree;
 
+pub use ask::{Asked, Question};
 pub use branch::{BranchMessage, BranchPage, MAX_PAGE};
 pub use conversations::{MAX_LISTED, MAX_TITLE_BYTES, NewConversation, TRASH_KEPT_MS};
 pub use error::StoreError;
@@ -49,4 +56,5 @@ pub use open::Opened;
 pub use parts::{MAX_MESSAGE_BYTES, MAX_PARTS};
 pub use recovery::Recovery;
 pub use search::{MAX_HITS, MAX_QUERY};
+pub use snapshots::Daily;
 pub use store::{Reader, Store};

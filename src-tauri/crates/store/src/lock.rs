@@ -13,12 +13,14 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::error::StoreError;
+use crate::error::{StoreError, damage_was_met};
 use crate::folder::{self, Folder};
 
 /// How long a lock is waited for: longer than a migration of a usual database takes.
-const PATIENCE: Duration = Duration::from_secs(5);
-const ATTEMPT_EVERY: Duration = Duration::from_millis(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const ATTEMPT_EVERY: Duration = Duration::from_millis(20);
+/// After how long an instance that has not got its name never will.
+const NAMED_WITHIN: Duration = Duration::from_secs(60);
 
 /// The right to use the store, shared or alone. Given back when dropped.
 #[derive(Debug)]
@@ -26,56 +28,57 @@ pub(crate) struct Maintenance {
     file: File,
 }
 
-#[derive(Clone, Copy)]
-enum Mode {
-    Shared,
-    Alone,
-}
-
 impl Maintenance {
     /// Use beside others; waits while someone migrates.
     pub(crate) async fn shared(folder: &Folder) -> Result<Self, StoreError> {
-        Self::take(folder, Mode::Shared).await
+        let file = lock_file(folder)?;
+        share(&file).await?;
+        Ok(Self { file })
     }
 
-    /// Use alone.
-    pub(crate) async fn alone(folder: &Folder) -> Result<Self, StoreError> {
-        Self::take(folder, Mode::Alone).await
-    }
-
-    async fn take(folder: &Folder, mode: Mode) -> Result<Self, StoreError> {
-        let file = folder::private_file()
-            .create(true)
-            .truncate(false)
-            .open(folder.maintenance_lock())?;
-        let patience = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            let tried = match mode {
-                Mode::Shared => file.try_lock_shared(),
-                Mode::Alone => file.try_lock(),
-            };
-            match tried {
-                Ok(()) => return Ok(Self { file }),
-                Err(TryLockError::Error(error)) => return Err(error.into()),
-                Err(TryLockError::WouldBlock) if tokio::time::Instant::now() >= patience => {
-                    return Err(StoreError::InUse);
-                }
-                Err(TryLockError::WouldBlock) => tokio::time::sleep(ATTEMPT_EVERY).await,
-            }
-        }
+    /// Use alone, without waiting; `None` when somebody else uses the folder.
+    pub(crate) fn alone(folder: &Folder) -> Result<Option<Self>, StoreError> {
+        let file = lock_file(folder)?;
+        Ok(take_alone(&file)?.then_some(Self { file }))
     }
 
     /// Runs something alone while others are locked out, without waiting for them; afterwards the
     /// lock is shared again.
-    pub(crate) fn upgrade(&self) -> Result<Alone<'_>, StoreError> {
-        match self.file.try_lock() {
-            Ok(()) => Ok(Alone { file: &self.file }),
-            Err(TryLockError::Error(error)) => Err(error.into()),
-            Err(TryLockError::WouldBlock) => {
-                // An upgrade that fails may have given up the shared lock.
-                self.file.lock_shared()?;
-                Err(StoreError::InUse)
+    pub(crate) async fn upgrade(&self) -> Result<Alone<'_>, StoreError> {
+        if take_alone(&self.file)? {
+            return Ok(Alone { file: &self.file });
+        }
+        // An upgrade that fails may have given up the shared lock.
+        share(&self.file).await?;
+        Err(StoreError::InUse)
+    }
+}
+
+fn lock_file(folder: &Folder) -> io::Result<File> {
+    folder::private_file()
+        .create(true)
+        .truncate(false)
+        .open(folder.maintenance_lock())
+}
+
+fn take_alone(file: &File) -> Result<bool, StoreError> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+async fn share(file: &File) -> Result<(), StoreError> {
+    let patience = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        match file.try_lock_shared() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+            Err(TryLockError::WouldBlock) if tokio::time::Instant::now() >= patience => {
+                return Err(StoreError::InUse);
             }
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(ATTEMPT_EVERY).await,
         }
     }
 }
@@ -88,7 +91,7 @@ pub(crate) struct Alone<'a> {
 
 impl Drop for Alone<'_> {
     fn drop(&mut self) {
-        if let Err(error) = self.file.lock_shared() {
+        if let Err(error) = self.file.try_lock_shared() {
             tracing::warn!(%error, "could not share the maintenance lock again");
         }
     }
@@ -128,8 +131,11 @@ impl Instance {
 }
 
 impl Drop for Instance {
+    /// Whoever has met damage leaves without a goodbye, so that the next opening looks closely.
     fn drop(&mut self) {
-        folder::remove_if_there(&self.path);
+        if !damage_was_met() {
+            folder::remove_if_there(&self.path);
+        }
     }
 }
 
@@ -154,6 +160,13 @@ fn is_locked(file: &File) -> Result<bool, StoreError> {
     }
 }
 
+/// Whether a file that has not got its name yet is older than anyone takes to give it.
+fn was_never_named(file: &File) -> bool {
+    file.metadata()
+        .and_then(|about| about.modified())
+        .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > NAMED_WITHIN))
+}
+
 /// Instances that ended without a goodbye: their lock files are there, and free.
 pub(crate) fn dead(folder: &Folder) -> Result<Vec<Uuid>, StoreError> {
     let mut dead = Vec::new();
@@ -163,27 +176,32 @@ pub(crate) fn dead(folder: &Folder) -> Result<Vec<Uuid>, StoreError> {
             .file_stem()
             .and_then(|stem| stem.to_str())
             .and_then(|stem| Uuid::parse_str(stem).ok());
-        if let Some(id) = id
-            && path
-                .extension()
-                .is_some_and(|extension| extension == "lock")
-            && File::open(&path).is_ok_and(|file| is_locked(&file).is_ok_and(|locked| !locked))
-        {
+        let (Some(id), Ok(file)) = (id, File::open(&path)) else {
+            continue;
+        };
+        let named = path
+            .extension()
+            .is_some_and(|extension| extension == "lock");
+        if (named || was_never_named(&file)) && is_locked(&file).is_ok_and(|locked| !locked) {
             dead.push(id);
         }
     }
     Ok(dead)
 }
 
-/// Forgets instances that ended without a goodbye, and the copies that they looked at.
+/// Forgets instances that ended without a goodbye, the copies that they looked at, and those that
+/// they had not finished.
 pub(crate) fn bury(folder: &Folder, dead: &[Uuid]) {
     for id in dead {
+        folder.remove_parts(Some(*id));
         let copies = folder.recovery().join(id.simple().to_string());
         if let Err(error) = fs::remove_dir_all(copies)
             && error.kind() != io::ErrorKind::NotFound
         {
             tracing::warn!(%error, "could not remove an old recovery copy");
         }
-        folder::remove_if_there(&lock_path(folder, *id));
+        let named = lock_path(folder, *id);
+        folder::remove_if_there(&named.with_extension("new"));
+        folder::remove_if_there(&named);
     }
 }

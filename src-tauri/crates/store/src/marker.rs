@@ -19,6 +19,9 @@ pub(crate) struct Marker {
     /// How many messages it held when the marker was last written. Before a store's first message
     /// is committed the marker says 1 already, so a crash between the two cannot hide data.
     pub(crate) messages: u64,
+    /// How many messages had been deleted for good by then: what is missing beyond them was lost.
+    #[serde(default)]
+    pub(crate) deleted: u64,
 }
 
 impl Marker {
@@ -35,6 +38,7 @@ impl Marker {
                 Self {
                     store: Uuid::nil(),
                     messages: 1,
+                    deleted: 0,
                 }
             },
         )))
@@ -46,9 +50,17 @@ impl Marker {
             return Ok(());
         }
         let text = format!(
-            "{{\"store\":\"{}\",\"messages\":{}}}\n",
-            self.store, self.messages
+            "{{\"store\":\"{}\",\"messages\":{},\"deleted\":{}}}\n",
+            self.store, self.messages, self.deleted
         );
         Ok(folder::replace(&folder.marker(), text.as_bytes())?)
+    }
+
+    /// Writes the marker where the database is right without it: when it cannot be written, the old
+    /// one says less, which does no harm.
+    pub(crate) fn write_if_possible(self, folder: &Folder) {
+        if let Err(error) = self.write(folder) {
+            tracing::warn!(%error, "could not write the marker beside the database");
+        }
     }
 }

@@ -5,6 +5,7 @@
 use sqlx::AssertSqlSafe;
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
+use uuid::Uuid;
 
 use crate::connection;
 use crate::error::StoreError;
@@ -24,7 +25,16 @@ pub(crate) const NEWEST: i64 = STEPS.len() as i64;
 pub(crate) const APPLICATION_ID: i64 = 0x5049_4c46;
 
 /// Tables whose rows a migration must keep.
-const KEPT: [&str; 4] = ["conversations", "messages", "parts", "draft_chunks"];
+const KEPT: [&str; 8] = [
+    "conversations",
+    "messages",
+    "parts",
+    "draft_chunks",
+    "attachments",
+    "part_attachments",
+    "settings",
+    "endpoints",
+];
 
 /// Makes the database when there is none, and brings it to the newest version. The caller uses the
 /// folder alone.
@@ -38,23 +48,12 @@ pub(crate) async fn bring_up(folder: &Folder, at: i64) -> Result<(), StoreError>
     let mut writer = connection::single(&connection::writing(&path)).await?;
     connection::assert_sqlite(&mut writer).await?;
     let found = version(&mut writer).await?;
-    if found > NEWEST {
-        return Err(StoreError::NewerVersion {
-            found,
-            known: NEWEST,
-        });
+    if found > 0 && found < NEWEST {
+        // Nobody else is here, so whose the unfinished copy is makes no difference.
+        snapshots::take(folder, Kind::Migration, Uuid::now_v7(), at).await?;
     }
-    if found < NEWEST {
-        if found > 0 {
-            snapshots::take(folder, Kind::Migration, at).await?;
-        }
-        let migrated = migrate(&mut writer, found).await;
-        if migrated.is_err() {
-            // Closing rolls back.
-            drop(writer);
-            return migrated;
-        }
-    }
+    // Should that fail, closing rolls back.
+    migrate(&mut writer).await?;
     writer.close().await?;
     folder::sync_dir(folder.root())?;
     Ok(())
@@ -67,7 +66,22 @@ pub(crate) async fn version(connection: &mut SqliteConnection) -> Result<i64, St
         .await?)
 }
 
-async fn migrate(writer: &mut SqliteConnection, found: i64) -> Result<(), StoreError> {
+/// Takes the steps that a database lacks, in one transaction. The caller uses it alone.
+///
+/// # Errors
+/// [`StoreError::NewerVersion`]; [`StoreError::Sql`] when a step fails or would lose rows. The
+/// transaction is left open then: the connection is of no more use.
+pub(crate) async fn migrate(writer: &mut SqliteConnection) -> Result<(), StoreError> {
+    let found = version(writer).await?;
+    if found > NEWEST {
+        return Err(StoreError::NewerVersion {
+            found,
+            known: NEWEST,
+        });
+    }
+    if found == NEWEST {
+        return Ok(());
+    }
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *writer).await?;
     let before = census(writer).await?;
     let done = usize::try_from(found).unwrap_or(0);

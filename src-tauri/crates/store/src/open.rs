@@ -1,13 +1,13 @@
-//! Opening: look first, then decide. A healthy database is opened, an old one is migrated, a
-//! damaged one is shown read-only, and only where there never was anything is something made.
+//! Opening: look first, then decide. A healthy database is opened, an old one is migrated, one that
+//! cannot be used is shown read-only, and only where there never was anything is something made.
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::StoreError;
 use crate::folder::Folder;
-use crate::inspect::{self, Found};
-use crate::lock::{self, Maintenance};
+use crate::inspect::{self, Found, Trouble};
+use crate::lock::{self, ATTEMPT_EVERY, Maintenance, PATIENCE};
 use crate::migrate;
 use crate::recovery::Recovery;
 use crate::store::Store;
@@ -17,14 +17,14 @@ use crate::store::Store;
 pub enum Opened {
     /// As it should.
     Ready(Store),
-    /// The database is damaged or gone: what can be read is shown, and nothing is written until a
-    /// snapshot is restored.
+    /// The database cannot be used: what can be read is shown, and nothing is written until what is
+    /// wrong is put right.
     Recovery(Recovery),
 }
 
-/// How often the folder is looked at again after it was migrated: someone else can migrate it at
-/// the same time, even further.
-const LOOKS: usize = 4;
+/// How often the folder is migrated before giving up: another Pilotfish can do it at the same time,
+/// even further.
+const MIGRATIONS: usize = 4;
 
 impl Store {
     /// Opens the store of a folder, and makes it where there was none.
@@ -32,46 +32,68 @@ impl Store {
     /// # Errors
     /// [`StoreError::NewerVersion`] when a newer Pilotfish wrote it (the file is left as it is);
     /// [`StoreError::InUse`] when it has to be migrated and another Pilotfish uses it;
-    /// [`StoreError::Full`] and [`StoreError::Io`] when the folder itself cannot be used. Damage is
-    /// no error but [`Opened::Recovery`].
+    /// [`StoreError::Full`] when there is no room to make or migrate it, and [`StoreError::Io`]
+    /// when the folder itself cannot be used. A database that is damaged, cannot be read, or finds
+    /// no room to be used is no error but [`Opened::Recovery`].
     pub async fn open(dir: &Path) -> Result<Opened, StoreError> {
         let folder = Folder::prepare(dir)?;
-        for _ in 0..LOOKS {
+        let patience = tokio::time::Instant::now() + PATIENCE;
+        let mut migrations = 0;
+        loop {
             let maintenance = Maintenance::shared(&folder).await?;
-            match inspect::inspect(&folder).await? {
+            let dead = lock::dead(&folder)?;
+            match inspect::inspect(&folder, !dead.is_empty()).await? {
                 Found::Current(contents) => {
-                    lock::bury(&folder, &lock::dead(&folder)?);
-                    return Self::open_found(folder, maintenance, contents)
-                        .await
-                        .map(Opened::Ready);
+                    let trouble =
+                        match Self::open_found(folder.clone(), maintenance, contents).await {
+                            Ok(store) => {
+                                lock::bury(&folder, &dead);
+                                return Ok(Opened::Ready(store));
+                            }
+                            Err(error) => Trouble::of(error)?,
+                        };
+                    let maintenance = Maintenance::shared(&folder).await?;
+                    return recovery(folder, maintenance, trouble).await;
                 }
-                Found::Damage(reason) => return recovery(folder, maintenance, reason).await,
-                Found::Nothing | Found::Older => {}
+                Found::Unusable(trouble) => return recovery(folder, maintenance, trouble).await,
+                Found::Nothing | Found::Older => drop(maintenance),
             }
-            drop(maintenance);
-            let alone = Maintenance::alone(&folder).await?;
+            let Some(alone) = Maintenance::alone(&folder)? else {
+                // Perhaps someone who is just migrating, or looking as we do.
+                if tokio::time::Instant::now() >= patience {
+                    return Err(StoreError::InUse);
+                }
+                tokio::time::sleep(ATTEMPT_EVERY).await;
+                continue;
+            };
+            if migrations == MIGRATIONS {
+                return Err(StoreError::InUse);
+            }
+            migrations += 1;
             // Someone else may have been faster, or something may have happened to the file.
-            let brought_up = match inspect::inspect(&folder).await? {
-                Found::Nothing | Found::Older => migrate::bring_up(&folder, now()).await,
-                Found::Current(_) | Found::Damage(_) => Ok(()),
+            let brought_up = match inspect::inspect(&folder, false).await? {
+                Found::Nothing | Found::Older => {
+                    folder.remove_parts(None);
+                    migrate::bring_up(&folder, now()).await
+                }
+                Found::Current(_) | Found::Unusable(_) => Ok(()),
             };
             drop(alone);
             if let Err(StoreError::Damaged { reason }) = brought_up {
                 let maintenance = Maintenance::shared(&folder).await?;
-                return recovery(folder, maintenance, reason).await;
+                return recovery(folder, maintenance, Trouble::Damaged(reason)).await;
             }
             brought_up?;
         }
-        Err(StoreError::InUse)
     }
 }
 
 async fn recovery(
     folder: Folder,
     maintenance: Maintenance,
-    reason: String,
+    trouble: Trouble,
 ) -> Result<Opened, StoreError> {
-    Recovery::open(folder, maintenance, reason)
+    Recovery::open(folder, maintenance, trouble)
         .await
         .map(Opened::Recovery)
 }

@@ -80,7 +80,7 @@ pub(crate) fn encode_all(parts: &[Part]) -> Result<Vec<PartRow>, StoreError> {
             reason: format!("a message has at most {MAX_PARTS} parts"),
         });
     }
-    let rows = parts.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
+    let rows = encode_each(parts)?;
     let bytes: usize = rows
         .iter()
         .map(|row| {
@@ -94,6 +94,11 @@ pub(crate) fn encode_all(parts: &[Part]) -> Result<Vec<PartRow>, StoreError> {
         });
     }
     Ok(rows)
+}
+
+/// The rows of parts that are in the store already: they are kept, however many there are.
+pub(crate) fn encode_each(parts: &[Part]) -> Result<Vec<PartRow>, StoreError> {
+    parts.iter().map(encode).collect()
 }
 
 /// Gives a message its parts, in place of those it has.

@@ -7,9 +7,12 @@ use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
 use protocol::{ConversationId, MessageId, SearchHit};
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
+use crate::connection::Transaction;
 use crate::error::{StoreError, is_interrupt};
+use crate::inspect::{self, Health};
 use crate::segment::{joined, segmented, stands_alone};
 use crate::store::Reader;
 
@@ -97,6 +100,33 @@ impl Reader {
             }
         }
         Ok((hits, in_time))
+    }
+}
+
+/// Makes the index anew from what was said, because it is damaged.
+///
+/// # Errors
+/// [`StoreError::Damaged`] when that is not all that is damaged.
+pub(crate) async fn make_anew(writer: &SqlitePool) -> Result<(), StoreError> {
+    tracing::warn!("the search index is damaged and made anew");
+    let mut transaction = Transaction::write(writer).await?;
+    rebuild(transaction.on()?).await?;
+    if let Health::Damaged(reason) = inspect::health(transaction.on()?).await? {
+        return Err(StoreError::Damaged { reason });
+    }
+    transaction.commit().await
+}
+
+/// Fills the index from what was said.
+pub(crate) async fn rebuild(writer: &mut SqliteConnection) -> Result<(), StoreError> {
+    let rebuilt = sqlx::query("INSERT INTO search (search) VALUES ('rebuild')")
+        .execute(writer)
+        .await;
+    match rebuilt.map_err(StoreError::from) {
+        Err(StoreError::IndexDamaged) => Err(StoreError::Damaged {
+            reason: "the search index cannot be made anew".to_owned(),
+        }),
+        done => done.map(drop),
     }
 }
 

@@ -7,19 +7,22 @@
 //! newest of each schema version, and all that were asked for. Beyond that one rule stands above
 //! rotation: a snapshot that holds more messages than the newest is only removed when the person
 //! deleted at least as many in between. The store counts deletions, so the rule is
-//! `messages(old) <= messages(new) + deleted(new) - deleted(old)`.
+//! `messages(old) <= messages(new) + deleted(new) - deleted(old)`. New messages would soon hide the
+//! loss, so the last snapshot before one is pinned: it stays until it is removed by hand.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use protocol::Snapshot;
 use sqlx::Connection;
+use uuid::Uuid;
 
 use crate::connection;
 use crate::error::StoreError;
-use crate::folder::{self, Folder};
-use crate::inspect;
+use crate::folder::{self, Folder, Part};
+use crate::inspect::{self, Health};
 use crate::migrate::NEWEST;
 use crate::store::Store;
 
@@ -33,6 +36,17 @@ pub(crate) enum Kind {
     Daily,
     Migration,
     Asked,
+    /// What was there before messages vanished that nobody deleted.
+    Pinned,
+}
+
+/// A daily snapshot that was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Daily {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// Whether messages have vanished since the one before that nobody deleted. That one is pinned.
+    pub shrunk: bool,
 }
 
 /// A snapshot, by its name.
@@ -51,6 +65,7 @@ impl Copy {
             Kind::Daily => "daily",
             Kind::Migration => "migration",
             Kind::Asked => "asked",
+            Kind::Pinned => "pinned",
         };
         format!(
             "{:013}-{kind}-v{}-m{}-d{}.db",
@@ -66,6 +81,7 @@ impl Copy {
                 "daily" => Kind::Daily,
                 "migration" => Kind::Migration,
                 "asked" => Kind::Asked,
+                "pinned" => Kind::Pinned,
                 _ => return None,
             },
             schema: fields.next()?.strip_prefix('v')?.parse().ok()?,
@@ -101,12 +117,15 @@ impl Store {
     /// Takes a copy of the database now. Copies that were asked for are kept until they are
     /// removed by hand.
     pub async fn snapshot(&self, at: i64) -> Result<Snapshot, StoreError> {
-        take(self.folder(), Kind::Asked, at).await
+        take(self.folder(), Kind::Asked, self.instance(), at).await
     }
 
     /// Takes today's copy (by UTC) and removes those that are no longer kept; `None` when today's
     /// is there, or when there is nothing to keep yet.
-    pub async fn daily_snapshot(&self, at: i64) -> Result<Option<Snapshot>, StoreError> {
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] when there is no room for a copy; none was begun then.
+    pub async fn daily_snapshot(&self, at: i64) -> Result<Option<Daily>, StoreError> {
         let today = at.div_euclid(DAY_MS);
         let taken = copies(self.folder())?
             .iter()
@@ -114,9 +133,10 @@ impl Store {
         if taken || self.message_count().await? == 0 {
             return Ok(None);
         }
-        let snapshot = take(self.folder(), Kind::Daily, at).await?;
+        let snapshot = take(self.folder(), Kind::Daily, self.instance(), at).await?;
+        let shrunk = pin_what_vanished(self.folder())?;
         rotate(self.folder())?;
-        Ok(Some(snapshot))
+        Ok(Some(Daily { snapshot, shrunk }))
     }
 }
 
@@ -125,7 +145,12 @@ pub(crate) fn list(folder: &Folder) -> Result<Vec<Snapshot>, StoreError> {
     let mut found = Vec::new();
     for copy in copies(folder)? {
         let name = copy.name();
-        let bytes = fs::metadata(folder.snapshots().join(&name))?.len();
+        let bytes = match fs::metadata(folder.snapshots().join(&name)) {
+            Ok(file) => file.len(),
+            // Another process has just rotated it out.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error.into()),
+        };
         found.push(Snapshot {
             name,
             created_at: copy.created_at,
@@ -160,22 +185,23 @@ fn copies(folder: &Folder) -> Result<Vec<Copy>, StoreError> {
 }
 
 /// Takes a snapshot: whole, checked and flushed before it has its name.
-pub(crate) async fn take(folder: &Folder, kind: Kind, at: i64) -> Result<Snapshot, StoreError> {
-    let part = folder
-        .snapshots()
-        .join(format!("{}.part", uuid::Uuid::now_v7().simple()));
-    let taken = take_to(folder, kind, at, &part).await;
-    if taken.is_err() {
-        folder::remove_if_there(&part);
-    }
-    taken
+/// `instance` is who takes it: should it die, the unfinished copy is found by it.
+pub(crate) async fn take(
+    folder: &Folder,
+    kind: Kind,
+    instance: Uuid,
+    at: i64,
+) -> Result<Snapshot, StoreError> {
+    folder.assert_room_for_a_copy()?;
+    let part = Part::new(&folder.snapshots(), instance);
+    take_to(folder, kind, at, part.path()).await
 }
 
 async fn take_to(
     folder: &Folder,
     kind: Kind,
     at: i64,
-    part: &std::path::Path,
+    part: &Path,
 ) -> Result<Snapshot, StoreError> {
     // SQLite takes an empty file as the target, and this one is private from the start.
     folder::create_private_file(part)?;
@@ -191,13 +217,11 @@ async fn take_to(
     folder::sync_file(part)?;
 
     let mut copied = connection::single(&connection::reading(part).immutable(true)).await?;
-    if let Some(reason) = inspect::quick_check(&mut copied).await? {
+    // One whose index is damaged holds all that was said, and a restored one gets a new index.
+    if let Health::Damaged(reason) = inspect::health(&mut copied).await? {
         return Err(StoreError::Damaged { reason });
     }
-    let messages = inspect::contents(&mut copied).await?.messages;
-    let deleted: i64 = sqlx::query_scalar("SELECT deleted_messages FROM identity")
-        .fetch_one(&mut copied)
-        .await?;
+    let contents = inspect::contents(&mut copied).await?;
     let schema = crate::migrate::version(&mut copied).await?.min(NEWEST);
     copied.close().await?;
 
@@ -205,8 +229,8 @@ async fn take_to(
         created_at: at,
         kind,
         schema,
-        messages,
-        deleted: u64::try_from(deleted).unwrap_or(0),
+        messages: contents.messages,
+        deleted: contents.deleted,
     };
     while folder.snapshots().join(copy.name()).exists() {
         copy.created_at += 1;
@@ -221,6 +245,26 @@ async fn take_to(
         messages: copy.messages,
         bytes,
     })
+}
+
+/// Pins the snapshot before the newest, when the newest lacks messages that nobody deleted, and
+/// tells whether it does.
+fn pin_what_vanished(folder: &Folder) -> Result<bool, StoreError> {
+    let copies = copies(folder)?;
+    let [newest, before, ..] = copies.as_slice() else {
+        return Ok(false);
+    };
+    if before.is_covered_by(newest) {
+        return Ok(false);
+    }
+    let pinned = Copy {
+        kind: Kind::Pinned,
+        ..before.clone()
+    };
+    let dir = folder.snapshots();
+    fs::rename(dir.join(before.name()), dir.join(pinned.name()))?;
+    folder::sync_dir(&dir)?;
+    Ok(true)
 }
 
 fn rotate(folder: &Folder) -> Result<(), StoreError> {
@@ -249,7 +293,7 @@ fn superfluous(copies: &[Copy]) -> Vec<Copy> {
             && (weeks.len() < WEEKLY_KEPT || weeks.contains(&copy.week()))
             && weeks.insert(copy.week());
         let schema = schemas.insert(copy.schema);
-        let kept = daily || weekly || schema || copy.kind == Kind::Asked;
+        let kept = daily || weekly || schema || matches!(copy.kind, Kind::Asked | Kind::Pinned);
         if !kept && copy.is_covered_by(newest) {
             gone.push(copy.clone());
         }

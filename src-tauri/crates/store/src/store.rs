@@ -1,19 +1,19 @@
 //! The store's two faces: what reads, and what writes besides.
 
 use std::ops::Deref;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sqlx::sqlite::{SqliteArguments, SqlitePool};
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqlitePool};
 use uuid::Uuid;
 
 use crate::connection::{self, Transaction};
 use crate::error::StoreError;
 use crate::folder::Folder;
-use crate::inspect::Contents;
+use crate::inspect::{self, Contents};
 use crate::lock::{Instance, Maintenance};
 use crate::marker::Marker;
+use crate::search;
 
 /// Everything that can be read: conversations, messages, settings, and the search. It is what a
 /// [`Store`] derefs to, and what is left of a damaged one.
@@ -25,10 +25,10 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn open(database: &Path, damaged: bool) -> Self {
+    pub(crate) fn open(options: SqliteConnectOptions, damaged: bool) -> Self {
         Self {
-            pool: connection::readers(database),
-            searcher: connection::searcher(database),
+            searcher: connection::searcher(options.clone()),
+            pool: connection::readers(options),
             damaged,
         }
     }
@@ -63,7 +63,8 @@ impl Reader {
 /// A store that is open. Cheap to clone; all clones are the same store.
 ///
 /// Several processes may have the same folder open: SQLite's write lock serialises them. A write
-/// is on the disk when its method returns; one whose future is dropped, or which fails, never was.
+/// is on the disk when its method returns; one that fails never was; one whose future is dropped
+/// is there either whole or not at all.
 #[derive(Clone, Debug)]
 pub struct Store {
     reader: Reader,
@@ -89,7 +90,7 @@ impl Deref for Store {
 }
 
 impl Store {
-    /// Opens the database of a folder that was found healthy.
+    /// Opens the database of a folder that was found usable.
     pub(crate) async fn open_found(
         folder: Folder,
         maintenance: Maintenance,
@@ -97,14 +98,13 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let writer = connection::writer(&folder.database()).await?;
         folder.close_to_others()?;
-        let instance = Instance::register(&folder)?;
-        Marker {
-            store: contents.store,
-            messages: contents.messages,
+        if contents.index_is_damaged {
+            search::make_anew(&writer).await?;
         }
-        .write(&folder)?;
+        let instance = Instance::register(&folder)?;
+        contents.marker().write_if_possible(&folder);
         Ok(Self {
-            reader: Reader::open(&folder.database(), false),
+            reader: Reader::open(connection::reading(&folder.database()), false),
             inner: Arc::new(Inner {
                 folder,
                 writer,
@@ -146,6 +146,7 @@ impl Store {
             Marker {
                 store: self.inner.store,
                 messages: 1,
+                deleted: 0,
             }
             .write(&self.inner.folder)?;
             self.inner.marked.store(true, Ordering::Release);
@@ -153,19 +154,16 @@ impl Store {
         Ok(())
     }
 
+    async fn contents(&self) -> Result<Contents, StoreError> {
+        let mut reader = self.pool().acquire().await?;
+        inspect::contents(&mut reader).await
+    }
+
     /// Closes all connections and folds the log into the database. A store that is dropped instead
     /// loses nothing either.
     pub async fn close(&self) {
-        match self.message_count().await {
-            Ok(messages) => {
-                let marker = Marker {
-                    store: self.inner.store,
-                    messages,
-                };
-                if let Err(error) = marker.write(&self.inner.folder) {
-                    tracing::warn!(%error, "could not write the marker beside the database");
-                }
-            }
+        match self.contents().await {
+            Ok(contents) => contents.marker().write_if_possible(&self.inner.folder),
             Err(error) => tracing::warn!(%error, "could not count the messages"),
         }
         self.reader.close().await;

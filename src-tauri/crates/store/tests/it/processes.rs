@@ -120,6 +120,41 @@ async fn a_migration_waits_for_nobody_to_use_the_folder() {
 }
 
 #[tokio::test]
+async fn a_write_whose_caller_goes_away_is_there_whole_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = ready(dir.path()).await;
+    let talk = conversation(&store).await;
+    let mut written = 0;
+    for turns in 0..60 {
+        let text = format!("turn {turns}");
+        let sent = store.append_user(talk.id, None, vec![Part::text(&text)], 1);
+        // Polled that often, then dropped.
+        let mut sent = std::pin::pin!(sent);
+        for _ in 0..turns {
+            let polled = std::future::poll_fn(|context| {
+                std::task::Poll::Ready(sent.as_mut().poll(context).is_ready())
+            });
+            if polled.await {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    // Whatever was still on its way has come to its end before the next write.
+    say(&store, &talk, "last", 2).await;
+    let ids: Vec<uuid::Uuid> = sqlx::query_scalar("SELECT id FROM messages")
+        .fetch_all(&mut raw(dir.path()).await)
+        .await
+        .unwrap();
+    for id in ids {
+        let message = store.message(protocol::MessageId::from_uuid(id)).await;
+        assert!(!message.unwrap().text().is_empty(), "half a message");
+        written += 1;
+    }
+    assert_eq!(store.message_count().await.unwrap(), written);
+}
+
+#[tokio::test]
 async fn a_lock_that_stays_is_reported_and_the_next_write_works() {
     let dir = tempfile::tempdir().unwrap();
     let store = ready(dir.path()).await;

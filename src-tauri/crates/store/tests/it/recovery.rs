@@ -6,9 +6,10 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use pretty_assertions::assert_eq;
-use store::{Opened, Store, StoreError};
+use sqlx::Connection;
+use store::{MAX_PAGE, Opened, Reader, Store, StoreError};
 
-use crate::{conversation, damaged, ready, say};
+use crate::{conversation, damaged, raw, ready, say};
 
 /// A folder with two snapshots' worth of history, closed.
 async fn history(dir: &Path) {
@@ -150,12 +151,12 @@ async fn a_page_that_was_overwritten_is_noticed_after_a_crash_and_the_rest_is_sh
 #[tokio::test]
 async fn an_unknown_database_in_our_place_is_not_touched() {
     let dir = tempfile::tempdir().unwrap();
-    let mut other = crate::raw(dir.path()).await;
+    let mut other = raw(dir.path()).await;
     sqlx::query("CREATE TABLE theirs (x)")
         .execute(&mut other)
         .await
         .unwrap();
-    sqlx::Connection::close(other).await.unwrap();
+    other.close().await.unwrap();
     let before = fs::read(dir.path().join("pilotfish.db")).unwrap();
     let recovery = damaged(dir.path()).await;
     assert!(
@@ -204,4 +205,175 @@ async fn a_folder_that_never_held_anything_gets_a_new_store() {
     ready(dir.path()).await.close().await;
     fs::remove_file(dir.path().join("pilotfish.db")).unwrap();
     assert_eq!(ready(dir.path()).await.message_count().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_new_store_does_not_take_the_place_of_one_that_only_its_snapshots_remember() {
+    let dir = tempfile::tempdir().unwrap();
+    history(dir.path()).await;
+    fs::remove_file(dir.path().join("pilotfish.db")).unwrap();
+    fs::remove_file(dir.path().join("pilotfish.marker.json")).unwrap();
+    let recovery = damaged(dir.path()).await;
+    assert_eq!(recovery.snapshots().len(), 1, "{}", recovery.reason());
+}
+
+#[tokio::test]
+async fn a_store_that_lost_its_messages_is_told_from_one_that_was_emptied() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = ready(dir.path()).await;
+    let talk = conversation(&store).await;
+    for at in 0..3 {
+        say(&store, &talk, "soon gone", at).await;
+    }
+    let other = ready(dir.path()).await;
+    store.trash(talk.id, 1).await.unwrap();
+    store.purge_trashed_before(2).await.unwrap();
+    store.close().await;
+    drop((store, other));
+    // Emptied on purpose, whatever an instance remembered that was still open.
+    let store = ready(dir.path()).await;
+    let talk = conversation(&store).await;
+    for at in 0..3 {
+        say(&store, &talk, "soon lost", at).await;
+    }
+    store.close().await;
+    drop(store);
+    let mut outside = raw(dir.path()).await;
+    sqlx::query("DELETE FROM messages")
+        .execute(&mut outside)
+        .await
+        .unwrap();
+    outside.close().await.unwrap();
+    let recovery = damaged(dir.path()).await;
+    assert!(recovery.reason().contains("empty"), "{}", recovery.reason());
+}
+
+#[tokio::test]
+async fn an_obstacle_on_the_disk_is_not_called_damage_and_nothing_is_restored_over_it() {
+    let dir = tempfile::tempdir().unwrap();
+    history(dir.path()).await;
+    let log = dir.path().join("pilotfish.db-wal");
+    let _ = fs::remove_file(&log);
+    fs::create_dir(&log).unwrap();
+    let recovery = damaged(dir.path()).await;
+    assert!(!recovery.is_damaged());
+    let reason = recovery.reason();
+    assert!(
+        reason.contains("check the disk") && !reason.contains("damage"),
+        "{reason}"
+    );
+    assert_eq!(recovery.snapshots(), []);
+    let name = fs::read_dir(dir.path().join("snapshots"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .file_name()
+        .into_string()
+        .unwrap();
+    let refused = recovery.restore(&name, 9).await;
+    assert!(
+        matches!(refused, Err(StoreError::Invalid { .. })),
+        "{refused:?}"
+    );
+    let reader = recovery.reader().unwrap();
+    assert_eq!(reader.list(0, 10).await.unwrap().len(), 3);
+    drop(recovery);
+    fs::remove_dir(&log).unwrap();
+    assert_eq!(ready(dir.path()).await.message_count().await.unwrap(), 120);
+}
+
+#[tokio::test]
+async fn a_damaged_search_index_is_made_anew_and_never_costs_the_messages() {
+    let dir = tempfile::tempdir().unwrap();
+    history(dir.path()).await;
+    let mut outside = raw(dir.path()).await;
+    sqlx::query("UPDATE search_data SET block = zeroblob(length(block)) WHERE id > 10")
+        .execute(&mut outside)
+        .await
+        .unwrap();
+    outside.close().await.unwrap();
+    leave_a_dead_instance(dir.path());
+    let store = ready(dir.path()).await;
+    assert_eq!(store.search("second message", 100).await.unwrap().len(), 40);
+    let talk = conversation(&store).await;
+    say(&store, &talk, "afterwards", 9).await;
+    store.close().await;
+}
+
+#[tokio::test]
+async fn damage_that_is_met_while_it_runs_is_looked_into_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    history(dir.path()).await;
+    let store = ready(dir.path()).await;
+    let mut outside = raw(dir.path()).await;
+    sqlx::query("UPDATE search_data SET block = x'ff' WHERE id > 10")
+        .execute(&mut outside)
+        .await
+        .unwrap();
+    outside.close().await.unwrap();
+    let met = store.search("second message", 100).await;
+    assert!(matches!(met, Err(StoreError::IndexDamaged)), "{met:?}");
+    let said = met.unwrap_err().to_string();
+    assert!(
+        said.contains("start Pilotfish again") && !said.contains("restore"),
+        "{said}"
+    );
+    store.close().await;
+    drop(store);
+    let store = ready(dir.path()).await;
+    assert_eq!(store.search("second message", 100).await.unwrap().len(), 40);
+}
+
+/// All texts that a reader shows.
+async fn texts(reader: &Reader) -> Vec<String> {
+    let mut found = Vec::new();
+    for row in reader.list(0, 10).await.unwrap_or_default() {
+        let Ok(page) = reader.branch_page(row.id, None, MAX_PAGE).await else {
+            continue;
+        };
+        found.extend(page.messages.iter().map(|one| one.message.text()));
+    }
+    found
+}
+
+#[tokio::test]
+async fn the_text_around_damage_is_read_and_what_is_lost_is_marked() {
+    let dir = tempfile::tempdir().unwrap();
+    history(dir.path()).await;
+    let database = dir.path().join("pilotfish.db");
+    let mut outside = raw(dir.path()).await;
+    let pages: Vec<i64> =
+        sqlx::query_scalar("SELECT pageno FROM dbstat WHERE name = 'parts' AND pagetype = 'leaf'")
+            .fetch_all(&mut outside)
+            .await
+            .unwrap();
+    outside.close().await.unwrap();
+    assert!(pages.len() > 10);
+    let whole = fs::read(&database).unwrap();
+    for page in pages.iter().step_by(4) {
+        let mut file = fs::OpenOptions::new().write(true).open(&database).unwrap();
+        let at = (u64::try_from(*page).unwrap() - 1) * 4096;
+        file.seek(SeekFrom::Start(at)).unwrap();
+        file.write_all(&[0xa5; 4096]).unwrap();
+        drop(file);
+        leave_a_dead_instance(dir.path());
+        let recovery = damaged(dir.path()).await;
+        assert!(recovery.is_damaged());
+        let found = texts(recovery.reader().unwrap()).await;
+        let lost = found
+            .iter()
+            .filter(|text| text.contains("cannot be read"))
+            .count();
+        assert_eq!(found.len(), 120, "page {page}: each message has its place");
+        assert!(
+            (1..20).contains(&lost),
+            "page {page}: {lost} messages are lost"
+        );
+        drop(recovery);
+        fs::write(&database, &whole).unwrap();
+        for suffix in ["-wal", "-shm"] {
+            let _ = fs::remove_file(dir.path().join(format!("pilotfish.db{suffix}")));
+        }
+    }
 }
