@@ -3,7 +3,7 @@
 
 use protocol::{Conversation, ConversationId, ConversationSummary, MessageId, ModelRef};
 use sqlx::Row;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use uuid::Uuid;
 
 use crate::connection::Transaction;
@@ -107,20 +107,31 @@ pub(crate) fn summary((id, title, pinned, updated_at): SummaryRow) -> Conversati
     }
 }
 
+/// Adds a conversation: its id and its key.
+pub(crate) async fn insert(
+    connection: &mut SqliteConnection,
+    model: Option<&ModelRef>,
+    at: i64,
+) -> Result<(ConversationId, i64), StoreError> {
+    let id = ConversationId::generate();
+    let key = sqlx::query(
+        "INSERT INTO conversations (id, model, created_at, updated_at) VALUES (?, ?, ?, ?)",
+    )
+    .bind(*id.as_uuid())
+    .bind(model.map(ModelRef::to_string))
+    .bind(at)
+    .bind(at)
+    .execute(connection)
+    .await?
+    .last_insert_rowid();
+    Ok((id, key))
+}
+
 impl Store {
     /// Begins a conversation.
     pub async fn create(&self, new: NewConversation, at: i64) -> Result<Conversation, StoreError> {
-        let id = ConversationId::generate();
         let mut transaction = Transaction::write(self.writer()).await?;
-        sqlx::query(
-            "INSERT INTO conversations (id, model, created_at, updated_at) VALUES (?, ?, ?, ?)",
-        )
-        .bind(*id.as_uuid())
-        .bind(new.model.as_ref().map(ModelRef::to_string))
-        .bind(at)
-        .bind(at)
-        .execute(transaction.on()?)
-        .await?;
+        let (id, _) = insert(transaction.on()?, new.model.as_ref(), at).await?;
         transaction.commit().await?;
         Ok(Conversation {
             id,

@@ -3,17 +3,17 @@
 //! message's parts in one transaction at the end.
 
 use protocol::{
-    AppError, ConversationId, Message, MessageId, MessageState, ModelRef, Part, PartKind, Role,
+    AppError, ConversationId, Message, MessageId, MessageState, ModelRef, Part, PartKind,
     StopReason, Usage,
 };
 use sqlx::sqlite::SqliteConnection;
-use uuid::Uuid;
 
 use crate::connection::Transaction;
 use crate::error::StoreError;
 use crate::parts::{self, MAX_MESSAGE_BYTES, MAX_PARTS, PartRow};
 use crate::rows::{self, word};
 use crate::store::Store;
+use crate::tree::{self, New};
 
 /// What a growing message gained.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,15 +47,6 @@ pub struct Finish {
     pub finished_at: i64,
 }
 
-/// What distinguishes a new message of a person from a new answer.
-struct New {
-    role: Role,
-    state: MessageState,
-    owner: Option<Uuid>,
-    model: Option<ModelRef>,
-    finished_at: Option<i64>,
-}
-
 impl Store {
     /// Stores what a person wrote, on the disk when this returns, and shows its branch.
     pub async fn append_user(
@@ -70,13 +61,7 @@ impl Store {
                 reason: "a message has at least one part".to_owned(),
             });
         }
-        let new = New {
-            role: Role::User,
-            state: MessageState::Complete,
-            owner: None,
-            model: None,
-            finished_at: Some(at),
-        };
+        let new = New::words(at);
         self.append(conversation, parent, new, parts, at).await
     }
 
@@ -88,13 +73,7 @@ impl Store {
         model: Option<ModelRef>,
         at: i64,
     ) -> Result<Message, StoreError> {
-        let new = New {
-            role: Role::Assistant,
-            state: MessageState::Streaming,
-            owner: Some(self.instance()),
-            model,
-            finished_at: None,
-        };
+        let new = New::answer(self.instance(), model);
         self.append(conversation, parent, new, Vec::new(), at).await
     }
 
@@ -110,41 +89,16 @@ impl Store {
         self.mark_as_holding_data().await?;
         let mut transaction = Transaction::write(self.writer()).await?;
         let connection = transaction.on()?;
-        let conversation: i64 = sqlx::query_scalar("SELECT key FROM conversations WHERE id = ?")
-            .bind(*conversation_id.as_uuid())
-            .fetch_optional(&mut *connection)
-            .await?
-            .ok_or(StoreError::NotFound {
-                what: "conversation",
-            })?;
+        let conversation = tree::conversation_key(connection, conversation_id).await?;
         let parent = match parent_id {
-            Some(id) => Some(place(connection, conversation, id).await?),
+            Some(id) => Some(tree::place(connection, conversation, id).await?),
             None => None,
         };
-        let id = MessageId::generate();
-        let key = sqlx::query(
-            "INSERT INTO messages
-                 (id, conversation, parent, depth, role, state, owner, model, created_at, finished_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(*id.as_uuid())
-        .bind(conversation)
-        .bind(parent.map(|(key, _)| key))
-        .bind(parent.map_or(0, |(_, depth)| depth + 1))
-        .bind(word(&new.role)?)
-        .bind(word(&new.state)?)
-        .bind(new.owner)
-        .bind(new.model.as_ref().map(ModelRef::to_string))
-        .bind(at)
-        .bind(new.finished_at)
-        .execute(&mut *connection)
-        .await?
-        .last_insert_rowid();
-        parts::replace(connection, key, &rows).await?;
+        let (id, place) = tree::insert(connection, conversation, parent, &new, &rows, at).await?;
         sqlx::query(
             "UPDATE conversations SET leaf = ?, updated_at = max(updated_at, ?) WHERE key = ?",
         )
-        .bind(key)
+        .bind(place.key)
         .bind(at)
         .bind(conversation)
         .execute(&mut *connection)
@@ -307,20 +261,6 @@ impl Store {
             Err(StoreError::NotStreaming)
         }
     }
-}
-
-/// Key and depth of a message of a conversation.
-async fn place(
-    connection: &mut SqliteConnection,
-    conversation: i64,
-    id: MessageId,
-) -> Result<(i64, i64), StoreError> {
-    sqlx::query_as("SELECT key, depth FROM messages WHERE id = ? AND conversation = ?")
-        .bind(*id.as_uuid())
-        .bind(conversation)
-        .fetch_optional(connection)
-        .await?
-        .ok_or(StoreError::NotFound { what: "message" })
 }
 
 /// Puts the final parts in the place of the draft.

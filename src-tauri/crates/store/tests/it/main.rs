@@ -7,12 +7,14 @@
     reason = "all of this is tests, their helpers too"
 )]
 
+mod ask;
 mod conversations;
 mod messages;
 mod migrations;
 mod processes;
 mod recovery;
 mod search;
+mod settings;
 mod snapshots;
 
 use std::path::Path;
