@@ -16,8 +16,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use protocol::{AppError, ConversationId, ErrorCode, ModelRef, ProviderId};
 
-use crate::summon::{self, SummonError};
-use crate::window::open_engine;
+use crate::open::open_engine;
 
 /// A desktop copilot: an in-house model and everyone else's behind one picker.
 ///
@@ -242,16 +241,6 @@ async fn perform(command: Command) -> Result<ExitCode, AppError> {
     };
     engine.shutdown().await;
     outcome
-}
-
-/// Summons the quick window of the running application; `None` when none runs.
-pub fn toggle() -> Option<ExitCode> {
-    match summon::toggle_running() {
-        Ok(true) => Some(ExitCode::SUCCESS),
-        Ok(false) | Err(SummonError::NoBus(_)) => None,
-        // It was asked and will act once it wakes: a second one would only get in its way.
-        Err(error) => Some(fail(&AppError::new(ErrorCode::Busy, error.to_string()))),
-    }
 }
 
 /// Says what went wrong and gives the exit code of failure.

@@ -5,19 +5,27 @@
 //! `pilotfish toggle` in the desktop's own settings.
 
 mod key;
+#[cfg(not(target_os = "linux"))]
+mod plugin;
 #[cfg(target_os = "linux")]
 mod portal;
+#[cfg(target_os = "linux")]
+mod x11;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use protocol::HotkeyState;
+#[cfg(not(target_os = "linux"))]
 use tauri::AppHandle;
-use tauri_plugin_global_shortcut::{GlobalShortcutExt as _, ShortcutState};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 
 use self::key::Key;
+#[cfg(not(target_os = "linux"))]
+use self::plugin::Grab;
+#[cfg(target_os = "linux")]
+use self::x11::Grab;
 
 /// What a desktop's settings can bind to a key.
 const COMMAND: &str = "pilotfish toggle";
@@ -25,7 +33,16 @@ const COMMAND: &str = "pilotfish toggle";
 /// How long the system may take to grab a key.
 const GRAB_DEADLINE: Duration = Duration::from_secs(3);
 
-type Pressed = Arc<dyn Fn() + Send + Sync>;
+/// What the system says of a press, so that nobody need ask it again before the window is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Press {
+    /// When it was, by the X server's clock in milliseconds.
+    pub time: u32,
+    /// Where the pointer was, in pixels of the X server's root window.
+    pub pointer: (i16, i16),
+}
+
+type Pressed = Arc<dyn Fn(Option<Press>) + Send + Sync>;
 
 /// How a key can be had in this session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,135 +60,145 @@ enum Route {
     None,
 }
 
-/// What holds the key now.
+/// What holds the key now, and so knows how it stands.
 enum Holder {
-    Nobody,
-    Grab(Key),
+    Nobody(HotkeyState),
+    Grab(Grab),
     #[cfg(target_os = "linux")]
     Portal(portal::Binding),
 }
 
-struct Held {
-    holder: Holder,
-    state: HotkeyState,
-}
-
 /// The key that summons the quick window.
 pub struct Hotkey {
+    #[cfg(not(target_os = "linux"))]
+    app: AppHandle,
     pressed: Pressed,
-    held: Mutex<Held>,
+    held: Mutex<Holder>,
     /// Keys are changed one at a time.
     turn: Semaphore,
+    news: Arc<Notify>,
 }
 
 impl Hotkey {
     /// No key yet; `pressed` is called at each press, on a thread that must not be held up.
-    pub fn new(pressed: impl Fn() + Send + Sync + 'static) -> Self {
+    pub fn new(
+        #[cfg(not(target_os = "linux"))] app: AppHandle,
+        pressed: impl Fn(Option<Press>) + Send + Sync + 'static,
+    ) -> Self {
         Self {
+            #[cfg(not(target_os = "linux"))]
+            app,
             pressed: Arc::new(pressed),
-            held: Mutex::new(Held {
-                holder: Holder::Nobody,
-                state: HotkeyState::Off,
-            }),
+            held: Mutex::new(Holder::Nobody(HotkeyState::Off)),
             turn: Semaphore::new(1),
+            news: Arc::new(Notify::new()),
         }
     }
 
     /// How the quick window is summoned now.
     pub fn state(&self) -> HotkeyState {
-        self.with(|held| held.state.clone())
+        self.with(|held| match held {
+            Holder::Nobody(state) => state.clone(),
+            Holder::Grab(grab) => grab.state(),
+            #[cfg(target_os = "linux")]
+            Holder::Portal(binding) => binding.state(),
+        })
+    }
+
+    /// Waits until the system takes the key away or gives it back by itself, and says how it stands
+    /// then. For one listener.
+    pub async fn changed(&self) -> HotkeyState {
+        self.news.notified().await;
+        self.state()
     }
 
     /// Takes the key, and gives up the one before; empty switches the hotkey off. When a key cannot
     /// be had, the answer is [`HotkeyState::Failed`], and a grabbed one before it stays.
-    pub async fn set(&self, app: &AppHandle, key: &str) -> HotkeyState {
+    pub async fn set(&self, key: &str) -> HotkeyState {
         // The semaphore is never closed; a key is changed all the same if it were.
         let _turn = self.turn.acquire().await;
         if key.trim().is_empty() {
-            self.release(app).await;
-            return self.settle(Holder::Nobody, HotkeyState::Off);
+            return self.settle(Holder::Nobody(HotkeyState::Off)).await;
         }
         let key: Key = match key.parse() {
             Ok(key) => key,
             Err(error) => return self.fail(key, error.to_string()),
         };
         match route(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty())) {
-            Route::Grab => self.grab(app, key).await,
-            Route::Portal => self.bind(app, key).await,
-            Route::None => self.settle(Holder::Nobody, command(NO_DISPLAY)),
+            Route::Grab => self.grab(key).await,
+            Route::Portal => self.bind(key).await,
+            Route::None => self.settle(Holder::Nobody(command(NO_DISPLAY))).await,
         }
     }
 
-    async fn grab(&self, app: &AppHandle, key: Key) -> HotkeyState {
-        let state = HotkeyState::Grabbed {
-            key: key.to_string(),
-        };
-        if self.with(|held| matches!(&held.holder, Holder::Grab(old) if *old == key)) {
-            return state;
+    /// Gives up the key: the application ends.
+    pub async fn release(&self) {
+        let _turn = self.turn.acquire().await;
+        self.settle(Holder::Nobody(HotkeyState::Off)).await;
+    }
+
+    async fn grab(&self, key: Key) -> HotkeyState {
+        if self.with(|held| matches!(held, Holder::Grab(grab) if *grab.key() == key)) {
+            return self.state();
         }
+        let shown = key.to_string();
+        #[cfg(not(target_os = "linux"))]
+        let app = self.app.clone();
         let pressed = Arc::clone(&self.pressed);
-        let wanted = key.to_string();
-        let grabbed = on_main_thread(app, move |app| {
-            app.global_shortcut()
-                .on_shortcut(wanted.as_str(), move |_, _, event| {
-                    if event.state == ShortcutState::Pressed {
-                        pressed();
-                    }
-                })
+        #[cfg(target_os = "linux")]
+        let news = Arc::clone(&self.news);
+        let taken = tokio::task::spawn_blocking(move || {
+            #[cfg(target_os = "linux")]
+            let taken = Grab::take(key, pressed, news);
+            #[cfg(not(target_os = "linux"))]
+            let taken = Grab::take(app, key, pressed);
+            taken
         });
-        match grabbed.await {
-            Ok(()) => {
-                self.release(app).await;
-                self.settle(Holder::Grab(key), state)
-            }
-            Err(reason) => self.fail(&key.to_string(), refusal(&reason)),
+        match timeout(GRAB_DEADLINE, taken).await {
+            Ok(Ok(Ok(grab))) => self.settle(Holder::Grab(grab)).await,
+            Ok(Ok(Err(reason))) => self.fail(&shown, reason),
+            Ok(Err(error)) => self.fail(&shown, format!("set the key again ({error})")),
+            Err(_) => self.fail(
+                &shown,
+                "the system did not answer in time: set the key again".to_owned(),
+            ),
         }
     }
 
     #[cfg(target_os = "linux")]
-    async fn bind(&self, app: &AppHandle, key: Key) -> HotkeyState {
+    async fn bind(&self, key: Key) -> HotkeyState {
         // The portal knows us by one session: the old one ends first.
-        self.release(app).await;
-        self.settle(Holder::Nobody, HotkeyState::Off);
-        match portal::bind(&key, Arc::clone(&self.pressed)).await {
-            Ok((binding, key)) => self.settle(Holder::Portal(binding), HotkeyState::Portal { key }),
+        self.settle(Holder::Nobody(HotkeyState::Off)).await;
+        let bound = portal::bind(&key, Arc::clone(&self.pressed), Arc::clone(&self.news)).await;
+        match bound {
+            Ok(binding) => self.settle(Holder::Portal(binding)).await,
             Err(portal::PortalError::Absent(reason)) => {
-                self.settle(Holder::Nobody, command(&reason))
+                self.settle(Holder::Nobody(command(&reason))).await
             }
             Err(portal::PortalError::Refused(reason)) => self.fail(&key.to_string(), reason),
         }
     }
 
     #[cfg(not(target_os = "linux"))]
-    async fn bind(&self, _app: &AppHandle, _key: Key) -> HotkeyState {
-        self.settle(Holder::Nobody, command(NO_DISPLAY))
+    async fn bind(&self, _key: Key) -> HotkeyState {
+        self.settle(Holder::Nobody(command(NO_DISPLAY))).await
     }
 
-    /// Gives up what is held.
-    async fn release(&self, app: &AppHandle) {
-        let holder = self.with(|held| std::mem::replace(&mut held.holder, Holder::Nobody));
-        match holder {
-            Holder::Nobody => {}
-            Holder::Grab(key) => {
-                let key = key.to_string();
-                let released = on_main_thread(app, move |app| {
-                    app.global_shortcut().unregister(key.as_str())
-                });
-                if let Err(reason) = released.await {
-                    tracing::warn!(%reason, "the old hotkey could not be given up");
+    /// Puts a holder in place of the one before, and waits until that one has given its key up.
+    async fn settle(&self, holder: Holder) -> HotkeyState {
+        let before = self.with(|held| std::mem::replace(held, holder));
+        match before {
+            Holder::Nobody(_) => {}
+            Holder::Grab(grab) => {
+                let dropped = tokio::task::spawn_blocking(move || drop(grab));
+                if timeout(GRAB_DEADLINE, dropped).await.is_err() {
+                    tracing::warn!("the system did not take the old hotkey back in time");
                 }
             }
             #[cfg(target_os = "linux")]
             Holder::Portal(binding) => binding.end().await,
         }
-    }
-
-    fn settle(&self, holder: Holder, state: HotkeyState) -> HotkeyState {
-        self.with(|held| {
-            held.holder = holder;
-            held.state = state.clone();
-        });
-        state
+        self.state()
     }
 
     /// A key that cannot be had; one that is held stays, and stays the state.
@@ -181,14 +208,14 @@ impl Hotkey {
             reason,
         };
         self.with(|held| {
-            if matches!(held.holder, Holder::Nobody) {
-                held.state = failed.clone();
+            if let Holder::Nobody(state) = held {
+                *state = failed.clone();
             }
         });
         failed
     }
 
-    fn with<T>(&self, f: impl FnOnce(&mut Held) -> T) -> T {
+    fn with<T>(&self, f: impl FnOnce(&mut Holder) -> T) -> T {
         f(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -233,27 +260,6 @@ fn route(is_set: impl Fn(&str) -> bool) -> Route {
     }
 }
 
-fn refusal(reason: &str) -> String {
-    format!(
-        "another program holds this key, or the system does not give it: choose another ({reason})"
-    )
-}
-
-/// The plugin blocks until the main thread has done it: wait on a thread that may block, and not
-/// for ever.
-async fn on_main_thread(
-    app: &AppHandle,
-    work: impl FnOnce(&AppHandle) -> Result<(), tauri_plugin_global_shortcut::Error> + Send + 'static,
-) -> Result<(), String> {
-    let app = app.clone();
-    let work = tauri::async_runtime::spawn_blocking(move || work(&app));
-    match timeout(GRAB_DEADLINE, work).await {
-        Ok(Ok(done)) => done.map_err(|error| error.to_string()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("the system did not answer in time".to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,22 +275,16 @@ mod tests {
 
     #[test]
     fn nothing_is_held_at_first() {
-        assert_eq!(Hotkey::new(|| ()).state(), HotkeyState::Off);
+        assert_eq!(Hotkey::new(|_| ()).state(), HotkeyState::Off);
     }
 
-    #[test]
-    fn a_failed_key_is_the_state_only_when_none_is_held() {
-        let hotkey = Hotkey::new(|| ());
-        let failed = hotkey.fail("Ctrl+A", "taken".to_owned());
+    #[tokio::test]
+    async fn what_is_no_key_is_said() {
+        let hotkey = Hotkey::new(|_| ());
+        let failed = hotkey.set("Ctrl+").await;
+        assert!(matches!(&failed, HotkeyState::Failed { key, .. } if key == "Ctrl+"));
         assert_eq!(hotkey.state(), failed);
-        let grabbed = HotkeyState::Grabbed {
-            key: "Ctrl+B".to_owned(),
-        };
-        hotkey.settle(
-            Holder::Grab("Ctrl+B".parse().expect("a key")),
-            grabbed.clone(),
-        );
-        assert_ne!(hotkey.fail("Ctrl+A", "taken".to_owned()), grabbed);
-        assert_eq!(hotkey.state(), grabbed);
+        assert_eq!(hotkey.set(" ").await, HotkeyState::Off);
+        assert_eq!(hotkey.state(), HotkeyState::Off);
     }
 }

@@ -6,6 +6,7 @@
 //! - [`commands`]: what the windows may ask for, a few lines each.
 //! - [`windows`]: how the windows are made and guarded, and which of them can be seen.
 //! - [`tray`], [`hotkey`], [`summon`]: the ways to call the application up.
+//! - [`open`]: opening the engine, for every host.
 //! - [`link`]: opening an address in the person's browser.
 //! - [`cli`]: the terminal. No GTK is initialised there.
 
@@ -13,6 +14,7 @@ pub mod cli;
 mod commands;
 mod hotkey;
 mod link;
+mod open;
 mod summon;
 mod tray;
 pub mod window;

@@ -129,7 +129,7 @@ fn name(groups: &[ModelGroup], current: &ModelRef) -> String {
 fn chosen(app: &AppHandle, id: &str) {
     match id {
         "show" => windows::show_main(app),
-        "ask" => windows::toggle_quick(app),
+        "ask" => windows::toggle_quick(app, None),
         "new" => {
             windows::show_main(app);
             if let Err(error) = app.emit_to(windows::MAIN, "new-chat", ()) {

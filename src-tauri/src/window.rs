@@ -4,18 +4,18 @@
 
 use std::future::Future;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use engine::{Change, Engine, Paths, WorkerCommand};
+use engine::{Change, Engine, Paths};
 use protocol::{AppError, ErrorCode};
 use tauri::{AppHandle, Emitter, Manager, RunEvent};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::task::TaskTracker;
-use vault::OsKeyring;
 
 use crate::hotkey::Hotkey;
-use crate::windows::Visibility;
+use crate::open::open_engine;
+use crate::windows::Windows;
 use crate::{commands, summon, tray, windows};
 
 /// How long the end of the application waits for answers to be stored.
@@ -47,58 +47,99 @@ impl Tasks {
     }
 }
 
-/// Runs the application until the person quits it.
+/// Runs the application until the person quits it. When one runs for this home already, that one
+/// shows what this start was to show, and this one ends.
 pub fn run(opening: Opening) -> ExitCode {
     crate::cli::log_to_stderr();
-    let paths = match Paths::from_env() {
-        Ok(paths) => paths,
-        Err(error) => return crate::cli::fail(&error),
+    match start(opening) {
+        Ok(code) => code,
+        Err(error) => {
+            let code = crate::cli::fail(&error);
+            windows::show_failure(&error);
+            code
+        }
+    }
+}
+
+fn start(opening: Opening) -> Result<ExitCode, AppError> {
+    let paths = Paths::from_env()?;
+    #[cfg(target_os = "linux")]
+    let instance = match tauri::async_runtime::block_on(summon::claim(opening)) {
+        Ok(summon::Claim::Ours(instance)) => instance,
+        Ok(summon::Claim::Called) => return Ok(ExitCode::SUCCESS),
+        // It was asked and will act once it wakes: a second one would only get in its way.
+        Err(error) => return Err(AppError::new(ErrorCode::Busy, error.to_string())),
     };
-    let engine = match tauri::async_runtime::block_on(open_engine(&paths)) {
-        Ok(engine) => engine,
-        Err(error) => return crate::cli::fail(&error),
-    };
+    windows::reach_display()?;
+    let engine = tauri::async_runtime::block_on(open_engine(&paths))?;
     let ending = engine.clone();
     let tasks = Tasks::default();
-    let app = tauri::Builder::default()
+    let failed = Arc::new(OnceLock::new());
+    let failing = Arc::clone(&failed);
+    let app = tauri::Builder::default();
+    #[cfg(not(target_os = "linux"))]
+    let app = app
         .plugin(tauri_plugin_single_instance::init(|app, arguments, _| {
-            if summon::is_toggle(&arguments) {
-                windows::toggle_quick(app);
-            } else {
-                windows::show_main(app);
-            }
+            windows::open(app, summon::wanted(&arguments));
         }))
-        .plugin(tauri_plugin_global_shortcut::Builder::new().build())
+        .plugin(tauri_plugin_global_shortcut::Builder::new().build());
+    let app = app
         .plugin(tauri_plugin_dialog::init())
-        .manage(engine)
+        .manage(engine.clone())
         .manage(paths)
         .manage(tasks.clone())
-        .manage(Visibility::new())
+        .manage(Windows::new())
         .invoke_handler(commands::handler())
-        .setup(move |app| Ok(set_up(app.handle(), opening)?))
+        .setup(move |app| {
+            let app = app.handle();
+            // An error out of here would be a panic in Tauri.
+            if let Err(error) = set_up(app, opening) {
+                let _ = failing.set(error);
+                app.exit(1);
+                return Ok(());
+            }
+            #[cfg(target_os = "linux")]
+            app.state::<Tasks>().run(app, |app| hear(app, instance));
+            Ok(())
+        })
         .build(context());
     let app = match app {
         Ok(app) => app,
         Err(error) => {
-            let sentence = format!("the window could not be opened: {error}");
-            return crate::cli::fail(&AppError::new(ErrorCode::Unknown, sentence));
+            tauri::async_runtime::block_on(end(&ending, None, &tasks));
+            return Err(no_window(&error));
         }
     };
-    let code = app.run_return(move |_, event| {
+    let code = app.run_return(move |app, event| {
         if let RunEvent::Exit = event {
-            tasks.0.close();
-            let last = async {
-                ending.shutdown().await;
-                tasks.0.wait().await;
-            };
-            tauri::async_runtime::block_on(async {
-                if tokio::time::timeout(LAST_WRITES, last).await.is_err() {
-                    tracing::warn!("some tasks did not end in time");
-                }
-            });
+            let hotkey = app.try_state::<Hotkey>();
+            tauri::async_runtime::block_on(end(&ending, hotkey.as_deref(), &tasks));
         }
     });
-    ExitCode::from(u8::try_from(code).unwrap_or(1))
+    match failed.get() {
+        Some(error) => Err(no_window(error)),
+        None => Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
+    }
+}
+
+fn no_window(error: &tauri::Error) -> AppError {
+    let sentence = format!("the window could not be opened: {error}");
+    AppError::new(ErrorCode::Unknown, sentence)
+}
+
+/// Waits until everything is stored and every task has ended, but not for ever.
+async fn end(engine: &Engine, hotkey: Option<&Hotkey>, tasks: &Tasks) {
+    tasks.0.close();
+    let last = async {
+        engine.shutdown().await;
+        if let Some(hotkey) = hotkey {
+            hotkey.release().await;
+        }
+        tasks.0.wait().await;
+    };
+    if tokio::time::timeout(LAST_WRITES, last).await.is_err() {
+        tracing::warn!("some tasks did not end in time");
+    }
 }
 
 /// Tauri's configuration, the page and the windows' rights, read when the program was built.
@@ -110,49 +151,38 @@ fn context() -> tauri::Context {
     tauri::generate_context!()
 }
 
-/// Opens the engine over this run's folders and the system's keyring.
-pub async fn open_engine(paths: &Paths) -> Result<Engine, AppError> {
-    Engine::open(engine::Config {
-        home: paths.clone(),
-        worker: this_program_as_worker()?,
-        keys: Arc::new(OsKeyring::open()),
-    })
-    .await
-}
-
-/// The model worker is this program over again: one file to ship, and never another version.
-fn this_program_as_worker() -> Result<WorkerCommand, AppError> {
-    let program = std::env::current_exe().map_err(|error| {
-        AppError::new(
-            ErrorCode::NotFound,
-            format!("the program does not know its own path: {error}"),
-        )
-    })?;
-    Ok(WorkerCommand {
-        program,
-        args: vec!["worker".into()],
-    })
-}
-
 fn set_up(app: &AppHandle, opening: Opening) -> tauri::Result<()> {
     let engine = app.state::<Engine>().inner().clone();
-    let hotkey = {
-        let app = app.clone();
-        Hotkey::new(move || {
-            let pressed = app.clone();
-            if let Err(error) = app.run_on_main_thread(move || windows::toggle_quick(&pressed)) {
-                tracing::warn!(%error, "the hotkey was pressed and nothing could be shown");
-            }
-        })
-    };
-    app.manage(hotkey);
+    let summoned = app.clone();
+    let pressed = move |press| windows::toggle_quick(&summoned, press);
+    #[cfg(target_os = "linux")]
+    app.manage(Hotkey::new(pressed));
+    #[cfg(not(target_os = "linux"))]
+    app.manage(Hotkey::new(app.clone(), pressed));
+    windows::open_main(app, opening)?;
     let tasks = app.state::<Tasks>().inner().clone();
     tasks.run(app, |app| async move { summonable(app).await });
     tasks.run(app, |app| forward(app, engine));
-    windows::open_main(app, opening)
+    Ok(())
 }
 
-/// Makes the application reachable without its window. Nothing of it may hold up the first frame.
+/// Shows what later starts ask for, until the engine ends.
+#[cfg(target_os = "linux")]
+async fn hear(app: AppHandle, mut instance: summon::Instance) {
+    let engine = app.state::<Engine>().inner().clone();
+    loop {
+        tokio::select! {
+            call = instance.next() => match call {
+                Some(opening) => windows::open(&app, opening),
+                None => return,
+            },
+            () = engine.closed() => return,
+        }
+    }
+}
+
+/// Makes the application reachable without its window, and follows the hotkey until the engine
+/// ends. Nothing of it may hold up the first frame.
 async fn summonable(app: AppHandle) {
     let engine = app.state::<Engine>().inner().clone();
     if let Err(error) = tray::open(&app, &engine).await {
@@ -160,9 +190,20 @@ async fn summonable(app: AppHandle) {
     }
     // A database that cannot be read has no settings: the usual key then.
     let key = engine.settings().await.unwrap_or_default().hotkey;
-    let state = app.state::<Hotkey>().set(&app, &key).await;
-    tracing::info!(?state, "hotkey");
-    tell(&app, "hotkey-changed", &state);
+    let hotkey = app.state::<Hotkey>();
+    let follow = async {
+        let mut state = hotkey.set(&key).await;
+        loop {
+            tracing::info!(?state, "hotkey");
+            tell(&app, "hotkey-changed", &state);
+            state = hotkey.changed().await;
+        }
+    };
+    // The desktop may be asking the person about the key: the end does not wait for that.
+    tokio::select! {
+        () = follow => {}
+        () = engine.closed() => {}
+    }
 }
 
 /// Forwards the engine's news to the windows until the engine ends.

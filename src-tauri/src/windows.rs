@@ -5,19 +5,24 @@
 //! no page load. On WebKitGTK it lives in the main window's web process: two would take twice the
 //! memory.
 
+mod failure;
 mod present;
+mod recovery;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use engine::Paths;
 use protocol::{AppError, ErrorCode};
 use tauri::webview::{NewWindowResponse, PageLoadEvent, PermissionResponse};
 use tauri::{
-    AppHandle, Emitter, LogicalPosition, LogicalSize, Manager, WebviewUrl, WebviewWindow,
-    WebviewWindowBuilder, WindowEvent,
+    AppHandle, Emitter, LogicalSize, Manager, WebviewUrl, WebviewWindow, WebviewWindowBuilder,
+    WindowEvent,
 };
 use tokio::sync::watch;
 
+pub use self::failure::{reach_display, show_failure};
+use crate::hotkey::Press;
 use crate::window::Opening;
 
 /// The main window's label.
@@ -30,30 +35,35 @@ const QUICK_HEIGHT: f64 = 92.0;
 /// The answer of the quick window grows to this, then scrolls.
 const QUICK_TALLEST: f64 = 560.0;
 
-/// Which windows can be seen. A window that cannot be seen is sent nothing.
-pub struct Visibility(HashMap<&'static str, watch::Sender<bool>>);
+/// What is known of the windows: which can be seen, for one that cannot is sent nothing, and
+/// whether the quick one was summoned before it was made.
+pub struct Windows {
+    visible: HashMap<&'static str, watch::Sender<bool>>,
+    awaited: AtomicBool,
+}
 
-impl Visibility {
+impl Windows {
     /// Both windows, unseen yet.
     pub fn new() -> Self {
-        Self(
-            [MAIN, QUICK]
+        Self {
+            visible: [MAIN, QUICK]
                 .into_iter()
                 .map(|label| (label, watch::Sender::new(false)))
                 .collect(),
-        )
+            awaited: AtomicBool::new(false),
+        }
     }
 
     /// Follows whether a window can be seen.
     pub fn follow(&self, label: &str) -> watch::Receiver<bool> {
-        self.0.get(label).map_or_else(
+        self.visible.get(label).map_or_else(
             || watch::Sender::new(true).subscribe(),
             watch::Sender::subscribe,
         )
     }
 
-    fn set(&self, label: &str, visible: bool) {
-        if let Some(sender) = self.0.get(label) {
+    fn set_visible(&self, label: &str, visible: bool) {
+        if let Some(sender) = self.visible.get(label) {
             sender.send_if_modified(|known| std::mem::replace(known, visible) != visible);
         }
     }
@@ -63,11 +73,13 @@ impl Visibility {
 /// which is made next and summoned then.
 pub fn open_main(app: &AppHandle, opening: Opening) -> tauri::Result<()> {
     let shown = opening == Opening::Main;
+    let windows = app.state::<Windows>();
+    windows.awaited.store(!shown, Ordering::Relaxed);
     let window = guarded(app, MAIN, "index.html")
         .on_page_load(move |window, load| {
             let loaded = load.event() == PageLoadEvent::Finished;
             if loaded && window.app_handle().get_webview_window(QUICK).is_none() {
-                open_quick_beside(&window, opening);
+                open_quick_beside(&window);
             }
         })
         .title("Pilotfish")
@@ -75,7 +87,8 @@ pub fn open_main(app: &AppHandle, opening: Opening) -> tauri::Result<()> {
         .min_inner_size(420.0, 360.0)
         .visible(shown)
         .build()?;
-    app.state::<Visibility>().set(MAIN, shown);
+    windows.set_visible(MAIN, shown);
+    recovery::reload_when_lost(&window);
     follow_visibility(&window);
     let close = window.clone();
     window.on_window_event(move |event| {
@@ -84,7 +97,10 @@ pub fn open_main(app: &AppHandle, opening: Opening) -> tauri::Result<()> {
             if close.app_handle().tray_by_id(crate::tray::ID).is_some() {
                 api.prevent_close();
                 if close.hide().is_ok() {
-                    close.app_handle().state::<Visibility>().set(MAIN, false);
+                    close
+                        .app_handle()
+                        .state::<Windows>()
+                        .set_visible(MAIN, false);
                 }
             } else {
                 close.app_handle().exit(0);
@@ -95,7 +111,7 @@ pub fn open_main(app: &AppHandle, opening: Opening) -> tauri::Result<()> {
 }
 
 /// Makes the quick window in the main window's web process, where the system has such.
-fn open_quick_beside(main: &WebviewWindow, opening: Opening) {
+fn open_quick_beside(main: &WebviewWindow) {
     let app = main.app_handle().clone();
     let opened = main.with_webview(move |webview| {
         let quick = guarded(&app, QUICK, "quick.html");
@@ -104,8 +120,15 @@ fn open_quick_beside(main: &WebviewWindow, opening: Opening) {
         #[cfg(not(target_os = "linux"))]
         let _ = webview;
         match open_quick(quick) {
-            Ok(()) if opening == Opening::Quick => toggle_quick(&app),
-            Ok(()) => {}
+            Ok(()) => {
+                if app
+                    .state::<Windows>()
+                    .awaited
+                    .swap(false, Ordering::Relaxed)
+                {
+                    toggle_quick(&app, None);
+                }
+            }
             Err(error) => tracing::warn!(%error, "there is no quick window"),
         }
     });
@@ -125,6 +148,8 @@ fn open_quick(window: WebviewWindowBuilder<'_, tauri::Wry, AppHandle>) -> tauri:
         .visible_on_all_workspaces(true)
         .visible(false)
         .build()?;
+    present::prepare(&window)?;
+    recovery::reload_when_lost(&window);
     let hide = window.clone();
     window.on_window_event(move |event| {
         if let WindowEvent::CloseRequested { api, .. } = event {
@@ -146,6 +171,8 @@ fn guarded<'a>(
         .on_new_window(|_, _| NewWindowResponse::Deny)
         .on_download(|_, _| false)
         .on_permission_request(|_, _| PermissionResponse::Deny)
+        // Copying waits for the message's source, which takes it out of the click's own moment.
+        .enable_clipboard_access()
         .disable_drag_drop_handler()
 }
 
@@ -168,46 +195,48 @@ fn is_own_page(url: &tauri::Url) -> bool {
 /// Shows the main window and gives it the keys.
 pub fn show_main(app: &AppHandle) {
     match app.get_webview_window(MAIN).as_ref().map(present::present) {
-        Some(Ok(())) => app.state::<Visibility>().set(MAIN, true),
+        Some(Ok(())) => app.state::<Windows>().set_visible(MAIN, true),
         Some(Err(error)) => tracing::warn!(%error, "the main window could not be shown"),
         None => tracing::warn!("there is no main window to show"),
     }
 }
 
-/// Shows the quick window where the person looks, or hides it when it has the keys.
-pub fn toggle_quick(app: &AppHandle) {
-    let Some(window) = app.get_webview_window(QUICK) else {
-        return;
-    };
-    if window.is_visible().unwrap_or(false) {
-        hide_quick(app);
-        return;
-    }
-    let shown = place(&window).and_then(|()| present::present(&window));
-    match shown.and_then(|()| app.emit_to(QUICK, "summoned", ())) {
-        Ok(()) => app.state::<Visibility>().set(QUICK, true),
-        Err(error) => tracing::warn!(%error, "the quick window could not be shown"),
+/// Shows what a later start asks for.
+pub fn open(app: &AppHandle, opening: Opening) {
+    match opening {
+        Opening::Main => show_main(app),
+        Opening::Quick => toggle_quick(app, None),
     }
 }
 
-/// Puts the quick window into the middle of the screen with the pointer, as high as it must be for
-/// its tallest answer to be in the middle too. On Wayland the compositor decides.
-fn place(window: &WebviewWindow) -> tauri::Result<()> {
-    let pointer = window.cursor_position()?;
-    let monitor = match window.monitor_from_point(pointer.x, pointer.y)? {
-        Some(monitor) => Some(monitor),
-        None => window.primary_monitor()?,
+/// Shows the quick window where the person looks, or hides it when it has the keys. Before it is
+/// made, it is shown once it is. From any thread.
+pub fn toggle_quick(app: &AppHandle, press: Option<Press>) {
+    let summoned = app.clone();
+    if let Err(error) = app.run_on_main_thread(move || toggle_quick_now(&summoned, press)) {
+        tracing::warn!(%error, "the quick window was summoned and could not be shown");
+    }
+}
+
+fn toggle_quick_now(app: &AppHandle, press: Option<Press>) {
+    let windows = app.state::<Windows>();
+    let Some(window) = app.get_webview_window(QUICK) else {
+        windows.awaited.store(true, Ordering::Relaxed);
+        return;
     };
-    let Some(monitor) = monitor else {
-        return window.center();
-    };
-    let scale = monitor.scale_factor();
-    let corner = monitor.position().to_logical::<f64>(scale);
-    let screen = monitor.size().to_logical::<f64>(scale);
-    window.set_position(LogicalPosition::new(
-        corner.x + (screen.width - QUICK_WIDTH) / 2.0,
-        corner.y + ((screen.height - QUICK_TALLEST) / 2.0).max(0.0),
-    ))
+    // Seen but behind, or without the keys, it is wanted in front.
+    if window.is_visible().unwrap_or(false) && present::has_keys(&window) {
+        hide_quick(app);
+        return;
+    }
+    if let Err(error) = present::summon(&window, press, (QUICK_WIDTH, QUICK_TALLEST)) {
+        tracing::warn!(%error, "the quick window could not be shown");
+        return;
+    }
+    windows.set_visible(QUICK, true);
+    if let Err(error) = app.emit_to(QUICK, "summoned", ()) {
+        tracing::warn!(%error, "the quick window was not told that it was summoned");
+    }
 }
 
 /// Hides the quick window.
@@ -216,7 +245,7 @@ pub fn hide_quick(app: &AppHandle) {
         if let Err(error) = window.hide() {
             tracing::warn!(%error, "the quick window could not be hidden");
         }
-        app.state::<Visibility>().set(QUICK, false);
+        app.state::<Windows>().set_visible(QUICK, false);
     }
 }
 
@@ -241,7 +270,9 @@ fn follow_visibility(window: &WebviewWindow) {
         if matches!(event, WindowEvent::Focused(_) | WindowEvent::Resized(_)) {
             let visible =
                 seen.is_visible().unwrap_or(true) && !seen.is_minimized().unwrap_or(false);
-            seen.app_handle().state::<Visibility>().set(MAIN, visible);
+            seen.app_handle()
+                .state::<Windows>()
+                .set_visible(MAIN, visible);
         }
     });
 }

@@ -12,19 +12,21 @@ pub async fn hotkey_state(hotkey: State<'_, Hotkey>) -> Result<HotkeyState, AppE
     Ok(hotkey.state())
 }
 
-/// Takes another key; only one that could be had is remembered.
+/// Takes another key; only one that could be had is remembered, and only one that is remembered is
+/// held.
 #[tauri::command]
 pub async fn set_hotkey(
-    app: AppHandle,
     engine: State<'_, Engine>,
     hotkey: State<'_, Hotkey>,
     key: String,
 ) -> Result<HotkeyState, AppError> {
-    let state = hotkey.set(&app, &key).await;
-    if !matches!(state, HotkeyState::Failed { .. }) {
-        let mut settings = engine.settings().await?;
-        settings.hotkey = key;
-        engine.save_settings(settings).await?;
+    let before = engine.settings().await?.hotkey;
+    let state = hotkey.set(&key).await;
+    if !matches!(state, HotkeyState::Failed { .. })
+        && let Err(error) = engine.set_hotkey(key).await
+    {
+        hotkey.set(&before).await;
+        return Err(error);
     }
     Ok(state)
 }

@@ -9,7 +9,7 @@ use tauri::ipc::Channel;
 use tauri::{AppHandle, Manager, State, WebviewWindow};
 
 use crate::window::Tasks;
-use crate::windows::Visibility;
+use crate::windows::Windows;
 
 #[tauri::command]
 pub async fn send_message(
@@ -100,7 +100,7 @@ async fn present(
     stream: TurnStream,
     channel: Channel<TurnEvent>,
 ) {
-    let visible = app.state::<Visibility>().follow(&label);
+    let visible = app.state::<Windows>().follow(&label);
     let mut presenter = engine.present(stream, visible);
     while let Some(event) = presenter.next().await {
         // A page that was loaded anew has no ear for this channel: it attaches again by itself.

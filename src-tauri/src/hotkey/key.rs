@@ -6,37 +6,37 @@ use std::str::FromStr;
 /// The longest text that is looked at, in bytes.
 const MAX_BYTES: usize = 64;
 
-/// Keys with a name: as shown, as the X11 keysym that portals use, and other ways to write them.
-/// What is shown is what the grabbing route understands.
-const NAMED: &[(&str, &str, &[&str])] = &[
-    ("Space", "space", &[]),
-    ("Enter", "Return", &["return"]),
-    ("Tab", "Tab", &[]),
-    ("Escape", "Escape", &["esc"]),
-    ("Backspace", "BackSpace", &[]),
-    ("Delete", "Delete", &["del"]),
-    ("Insert", "Insert", &["ins"]),
-    ("Home", "Home", &[]),
-    ("End", "End", &[]),
-    ("PageUp", "Page_Up", &["pgup"]),
-    ("PageDown", "Page_Down", &["pgdn"]),
-    ("Up", "Up", &["arrowup"]),
-    ("Down", "Down", &["arrowdown"]),
-    ("Left", "Left", &["arrowleft"]),
-    ("Right", "Right", &["arrowright"]),
-    ("Pause", "Pause", &["pausebreak"]),
-    ("PrintScreen", "Print", &["print"]),
-    ("`", "grave", &["backquote", "grave"]),
-    ("\\", "backslash", &["backslash"]),
-    ("[", "bracketleft", &["bracketleft"]),
-    ("]", "bracketright", &["bracketright"]),
-    (",", "comma", &["comma"]),
-    (".", "period", &["period", "dot"]),
-    ("/", "slash", &["slash"]),
-    (";", "semicolon", &["semicolon"]),
-    ("'", "apostrophe", &["quote", "apostrophe"]),
-    ("-", "minus", &["minus"]),
-    ("=", "equal", &["equal"]),
+/// Keys with a name: as shown, the X11 keysym by the name that portals use and by its number, and
+/// other ways to write them. What is shown is what the grabbing route elsewhere understands.
+const NAMED: &[(&str, &str, u32, &[&str])] = &[
+    ("Space", "space", 0x0020, &[]),
+    ("Enter", "Return", 0xff0d, &["return"]),
+    ("Tab", "Tab", 0xff09, &[]),
+    ("Escape", "Escape", 0xff1b, &["esc"]),
+    ("Backspace", "BackSpace", 0xff08, &[]),
+    ("Delete", "Delete", 0xffff, &["del"]),
+    ("Insert", "Insert", 0xff63, &["ins"]),
+    ("Home", "Home", 0xff50, &[]),
+    ("End", "End", 0xff57, &[]),
+    ("PageUp", "Page_Up", 0xff55, &["pgup"]),
+    ("PageDown", "Page_Down", 0xff56, &["pgdn"]),
+    ("Up", "Up", 0xff52, &["arrowup"]),
+    ("Down", "Down", 0xff54, &["arrowdown"]),
+    ("Left", "Left", 0xff51, &["arrowleft"]),
+    ("Right", "Right", 0xff53, &["arrowright"]),
+    ("Pause", "Pause", 0xff13, &["pausebreak"]),
+    ("PrintScreen", "Print", 0xff61, &["print"]),
+    ("`", "grave", 0x0060, &["backquote", "grave"]),
+    ("\\", "backslash", 0x005c, &["backslash"]),
+    ("[", "bracketleft", 0x005b, &["bracketleft"]),
+    ("]", "bracketright", 0x005d, &["bracketright"]),
+    (",", "comma", 0x002c, &["comma"]),
+    (".", "period", 0x002e, &["period", "dot"]),
+    ("/", "slash", 0x002f, &["slash"]),
+    (";", "semicolon", 0x003b, &["semicolon"]),
+    ("'", "apostrophe", 0x0027, &["quote", "apostrophe"]),
+    ("-", "minus", 0x002d, &["minus"]),
+    ("=", "equal", 0x003d, &["equal"]),
 ];
 
 /// Modifiers in the order in which they are shown, with the portals' names for them.
@@ -57,6 +57,10 @@ const MODIFIERS: [(&str, &str, &[&str]); 4] = [
 
 /// Where `Shift` stands in [`MODIFIERS`].
 const SHIFT: usize = 2;
+
+/// The keysym of `F1`; the other function keys follow it.
+#[cfg(target_os = "linux")]
+const FIRST_FUNCTION: u32 = 0xffbe;
 
 /// Why a text names no key that could summon a window.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -115,6 +119,23 @@ impl Key {
         let mut parts: Vec<&str> = self.held().map(|held| MODIFIERS[held].1).collect();
         parts.push(&code);
         parts.join("+")
+    }
+
+    /// The X11 keysym of the key under the modifiers, as it is without `Shift`.
+    #[cfg(target_os = "linux")]
+    pub fn keysym(&self) -> u32 {
+        match self.code {
+            // The first keysyms are those of Latin-1.
+            Code::Character(character) => u32::from(character.to_ascii_lowercase()),
+            Code::Function(number) => FIRST_FUNCTION + u32::from(number) - 1,
+            Code::Named(row) => NAMED[row].2,
+        }
+    }
+
+    /// Which of `Ctrl`, `Alt`, `Shift` and `Super` must be held, in this order.
+    #[cfg(target_os = "linux")]
+    pub fn modifiers(&self) -> [bool; 4] {
+        self.modifiers
     }
 
     fn held(&self) -> impl Iterator<Item = usize> {
@@ -191,14 +212,25 @@ fn read_code(name: &str) -> Option<Code> {
     }
     NAMED
         .iter()
-        .position(|(shown, _, names)| shown.to_lowercase() == name || names.contains(&name))
+        .position(|(shown, _, _, names)| shown.to_lowercase() == name || names.contains(&name))
         .map(Code::Named)
+}
+
+/// Every key there is, with all modifiers.
+#[cfg(test)]
+pub(super) fn every_key() -> impl Iterator<Item = Key> {
+    let characters = ('A'..='Z').chain('0'..='9').map(String::from);
+    let functions = (1..=24).map(|number| format!("F{number}"));
+    let named = NAMED.iter().map(|(shown, ..)| (*shown).to_owned());
+    characters.chain(functions).chain(named).map(|code| {
+        format!("Ctrl+Alt+Shift+Super+{code}")
+            .parse()
+            .expect("a key")
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use tauri_plugin_global_shortcut::Shortcut;
-
     use super::*;
 
     fn shown(text: &str) -> String {
@@ -264,16 +296,18 @@ mod tests {
     }
 
     #[test]
+    fn every_key_reads_its_own_name() {
+        for key in every_key() {
+            assert_eq!(shown(&key.to_string()), key.to_string());
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    #[test]
     fn the_grabbing_route_understands_every_key() {
-        let characters = ('A'..='Z').chain('0'..='9').map(String::from);
-        let functions = (1..=24).map(|number| format!("F{number}"));
-        let named = NAMED.iter().map(|(shown, _, _)| (*shown).to_owned());
-        for code in characters.chain(functions).chain(named) {
-            let key: Key = format!("Ctrl+Alt+Shift+Super+{code}")
-                .parse()
-                .expect("a key");
+        for key in every_key() {
             key.to_string()
-                .parse::<Shortcut>()
+                .parse::<tauri_plugin_global_shortcut::Shortcut>()
                 .unwrap_or_else(|error| panic!("{key}: {error}"));
         }
     }
