@@ -44,25 +44,12 @@ impl Engine {
     /// `InvalidRequest` for a name that is empty, too long or taken; the store's.
     pub async fn create_api_key(&self, name: &str) -> Result<Secret<String>, AppError> {
         let name = name.trim();
-        let wrong = |message: String| Err(AppError::new(ErrorCode::InvalidRequest, message));
+        let wrong = |message: String| AppError::new(ErrorCode::InvalidRequest, message);
         let length = name.chars().count();
         if length == 0 || length > NAME_CHARS || name.chars().any(char::is_control) {
-            return wrong(format!(
+            return Err(wrong(format!(
                 "a key's name has 1 to {NAME_CHARS} characters: name the program"
-            ));
-        }
-        let store = self.store()?;
-        let _alone = self.inner.settings.lock().await;
-        let mut keys = self.kept_api_keys().await?;
-        if keys.iter().any(|kept| kept.key.name == name) {
-            return wrong(format!(
-                "{name} has a key already: revoke that, or take another name"
-            ));
-        }
-        if keys.len() >= MOST_KEYS {
-            return wrong(format!(
-                "there are {MOST_KEYS} keys: revoke those that nobody uses"
-            ));
+            )));
         }
         let mut random = [0_u8; KEY_BYTES];
         getrandom::fill(&mut random).map_err(|error| {
@@ -72,14 +59,28 @@ impl Engine {
             )
         })?;
         let secret = Secret::new(format!("pf-{}", hex(&random)));
-        keys.push(Kept {
+        let made = Kept {
             key: ApiKey {
                 name: name.to_owned(),
                 created_at: clock::now_ms(),
             },
             sha256: hex(&Sha256::digest(secret.expose().as_bytes())),
-        });
-        store.set_setting(SETTING, &json(&keys)?).await?;
+        };
+        self.change_api_keys(|keys| {
+            if keys.iter().any(|kept| kept.key.name == name) {
+                return Err(wrong(format!(
+                    "{name} has a key already: revoke that, or take another name"
+                )));
+            }
+            if keys.len() >= MOST_KEYS {
+                return Err(wrong(format!(
+                    "there are {MOST_KEYS} keys: revoke those that nobody uses"
+                )));
+            }
+            keys.push(made);
+            Ok(())
+        })
+        .await?;
         Ok(secret)
     }
 
@@ -88,29 +89,43 @@ impl Engine {
     /// # Errors
     /// `NotFound` when no key has that name; the store's.
     pub async fn revoke_api_key(&self, name: &str) -> Result<(), AppError> {
-        let store = self.store()?;
-        let _alone = self.inner.settings.lock().await;
-        let mut keys = self.kept_api_keys().await?;
-        let before = keys.len();
-        keys.retain(|kept| kept.key.name != name.trim());
-        if keys.len() == before {
-            let message = format!("no key is named {name}: pilotfish api keys list shows them");
-            return Err(AppError::new(ErrorCode::NotFound, message));
-        }
-        store.set_setting(SETTING, &json(&keys)?).await?;
-        Ok(())
+        let name = name.trim();
+        self.change_api_keys(|keys| {
+            let before = keys.len();
+            keys.retain(|kept| kept.key.name != name);
+            if keys.len() == before {
+                let message = format!("no key is named {name}: pilotfish api keys list shows them");
+                return Err(AppError::new(ErrorCode::NotFound, message));
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn kept_api_keys(&self) -> Result<Vec<Kept>, AppError> {
-        match self.readable()?.setting(SETTING).await? {
-            None => Ok(Vec::new()),
-            Some(text) => serde_json::from_str(&text).map_err(unreadable),
-        }
+        read(self.readable()?.setting(SETTING).await?.as_deref())
+    }
+
+    /// Changes the list, whichever process changed it last.
+    async fn change_api_keys(
+        &self,
+        change: impl FnOnce(&mut Vec<Kept>) -> Result<(), AppError>,
+    ) -> Result<(), AppError> {
+        let store = self.store()?;
+        let changed = store.update_setting(SETTING, |json| {
+            let mut keys = read(json)?;
+            change(&mut keys)?;
+            serde_json::to_string(&keys).map_err(unreadable)
+        });
+        changed.await.map(drop)
     }
 }
 
-fn json(keys: &[Kept]) -> Result<String, AppError> {
-    serde_json::to_string(keys).map_err(unreadable)
+fn read(json: Option<&str>) -> Result<Vec<Kept>, AppError> {
+    match json {
+        None => Ok(Vec::new()),
+        Some(json) => serde_json::from_str(json).map_err(unreadable),
+    }
 }
 
 fn unreadable(error: serde_json::Error) -> AppError {

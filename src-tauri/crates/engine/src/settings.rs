@@ -2,7 +2,7 @@
 
 use protocol::{AppError, ErrorCode, ModelRef, Settings};
 
-use crate::{Change, Engine, models};
+use crate::{Change, Engine};
 
 const KEY: &str = "settings";
 
@@ -11,6 +11,7 @@ const UNREADABLE_KEY: &str = "settings.unreadable";
 
 const INSTRUCTIONS_BYTES: usize = 8 * 1024;
 const HOTKEY_BYTES: usize = 64;
+const NO_HOTKEY: &str = "hotkey: a key such as Ctrl+Shift+Space, or nothing to switch it off";
 const FAVOURITES: usize = 64;
 const RECENTS: usize = 8;
 
@@ -28,16 +29,34 @@ impl Engine {
     }
 
     /// Saves the settings and gives them back. The recent models stay as they are: the engine notes
-    /// them, and a window may know an older list.
+    /// them, and a window may know an older list. So does the hotkey, which is set where it is taken.
     ///
     /// # Errors
     /// `InvalidRequest` that names the field; the store's.
-    pub async fn save_settings(&self, mut settings: Settings) -> Result<Settings, AppError> {
+    pub async fn save_settings(&self, settings: Settings) -> Result<Settings, AppError> {
         check(&settings)?;
-        let _held = self.inner.settings.lock().await;
-        settings.recents = self.settings().await?.recents;
-        self.write_settings(&settings).await?;
-        Ok(settings)
+        self.change_settings(|kept| {
+            let recents = std::mem::take(&mut kept.recents);
+            let hotkey = std::mem::take(&mut kept.hotkey);
+            *kept = Settings {
+                recents,
+                hotkey,
+                ..settings
+            };
+        })
+        .await
+    }
+
+    /// Sets the key that summons the quick window, as `Ctrl+Shift+Space`; an empty one switches it
+    /// off. Gives back the settings.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for a text that is no key; the store's.
+    pub async fn set_hotkey(&self, key: String) -> Result<Settings, AppError> {
+        if !may_be_hotkey(&key) {
+            return Err(AppError::new(ErrorCode::InvalidRequest, NO_HOTKEY));
+        }
+        self.change_settings(|settings| settings.hotkey = key).await
     }
 
     /// The model that a new conversation asks unless another is chosen.
@@ -46,54 +65,60 @@ impl Engine {
     /// The store's.
     pub async fn default_model(&self) -> Result<ModelRef, AppError> {
         let chosen = self.settings().await?.default_model;
-        Ok(chosen.unwrap_or_else(|| ModelRef::inhouse(models::DEFAULT)))
+        Ok(chosen.unwrap_or_else(|| ModelRef::inhouse(inhouse::DEFAULT)))
     }
 
-    /// Chooses the model that new conversations ask.
+    /// Chooses the model that new conversations ask. Gives back the settings.
     ///
     /// # Errors
     /// `NotFound` when no provider has that name; the store's.
-    pub async fn set_default_model(&self, model: ModelRef) -> Result<(), AppError> {
+    pub async fn set_default_model(&self, model: ModelRef) -> Result<Settings, AppError> {
         self.route(&model).await?;
-        let _held = self.inner.settings.lock().await;
-        let mut settings = self.settings().await?;
-        settings.default_model = Some(model);
-        self.write_settings(&settings).await
+        self.change_settings(|settings| settings.default_model = Some(model))
+            .await
     }
 
     /// Notes that a model was asked: it becomes the first of the recent ones.
     pub(crate) async fn note_recent(&self, model: &ModelRef) -> Result<(), AppError> {
-        let _held = self.inner.settings.lock().await;
-        let mut settings = self.settings().await?;
-        if settings.recents.first() == Some(model) {
-            return Ok(());
-        }
-        settings.recents.retain(|recent| recent != model);
-        settings.recents.insert(0, model.clone());
-        settings.recents.truncate(RECENTS);
-        self.write_settings(&settings).await
+        self.change_settings(|settings| {
+            settings.recents.retain(|recent| recent != model);
+            settings.recents.insert(0, model.clone());
+            settings.recents.truncate(RECENTS);
+        })
+        .await
+        .map(drop)
     }
 
-    async fn write_settings(&self, settings: &Settings) -> Result<(), AppError> {
+    /// Changes what is stored, whoever stored it: a window, another window, or a terminal.
+    async fn change_settings(
+        &self,
+        change: impl FnOnce(&mut Settings),
+    ) -> Result<Settings, AppError> {
         let store = self.store()?;
-        if let Some(old) = store
+        let unreadable = store
             .setting(KEY)
             .await?
-            .filter(|json| parse(json).is_none())
-        {
+            .filter(|json| parse(json).is_none());
+        if let Some(old) = unreadable {
             store
                 .set_setting(UNREADABLE_KEY, &serde_json::Value::String(old).to_string())
                 .await?;
         }
-        let json = serde_json::to_string(settings).map_err(|error| {
-            AppError::new(
-                ErrorCode::Unknown,
-                format!("the settings cannot be written: {error}"),
-            )
-        })?;
-        store.set_setting(KEY, &json).await?;
-        self.announce(Change::Settings);
-        Ok(())
+        let mut settings = Settings::default();
+        let changed = store
+            .update_setting(KEY, |json| {
+                settings = json.and_then(parse).unwrap_or_default();
+                change(&mut settings);
+                serde_json::to_string(&settings).map_err(|error| {
+                    let message = format!("the settings cannot be written: {error}");
+                    AppError::new(ErrorCode::Unknown, message)
+                })
+            })
+            .await?;
+        if changed {
+            self.announce(Change::Settings);
+        }
+        Ok(settings)
     }
 }
 
@@ -101,6 +126,10 @@ fn parse(json: &str) -> Option<Settings> {
     serde_json::from_str(json)
         .inspect_err(|error| tracing::warn!(%error, "the stored settings are unreadable"))
         .ok()
+}
+
+fn may_be_hotkey(text: &str) -> bool {
+    text.len() <= HOTKEY_BYTES && !text.chars().any(char::is_control)
 }
 
 fn check(settings: &Settings) -> Result<(), AppError> {
@@ -113,8 +142,8 @@ fn check(settings: &Settings) -> Result<(), AppError> {
     } = settings;
     let wrong = if !(80..=160).contains(&appearance.text_percent) {
         "appearance.text_percent: choose 80 to 160"
-    } else if hotkey.len() > HOTKEY_BYTES || hotkey.chars().any(char::is_control) {
-        "hotkey: a key such as Ctrl+Shift+Space, or nothing to switch it off"
+    } else if !may_be_hotkey(hotkey) {
+        NO_HOTKEY
     } else if favourites.len() > FAVOURITES {
         "favourites: 64 models at most"
     } else if instructions.len() > INSTRUCTIONS_BYTES {

@@ -104,6 +104,44 @@ async fn settings_outlive_the_engine() {
 }
 
 #[tokio::test]
+async fn one_setting_changes_alone() {
+    let (home, engine, _server) = engine_and_server().await;
+    let other = open(&home).await;
+    let before = Settings {
+        instructions: "Call me Ada.".to_owned(),
+        ..Settings::default()
+    };
+    engine.save_settings(before.clone()).await.unwrap();
+    let chosen = model("scripted/model-a");
+    let (hotkey, default) = futures::join!(
+        engine.set_hotkey("Alt+Space".to_owned()),
+        other.set_default_model(chosen.clone()),
+    );
+    assert_eq!(hotkey.unwrap().hotkey, "Alt+Space");
+    assert_eq!(default.unwrap().default_model, Some(chosen.clone()));
+    let after = Settings {
+        hotkey: "Alt+Space".to_owned(),
+        default_model: Some(chosen),
+        ..before
+    };
+    assert_eq!(engine.settings().await.unwrap(), after);
+    assert_eq!(other.settings().await.unwrap(), after);
+
+    let form = Settings {
+        hotkey: "F9".to_owned(),
+        ..after.clone()
+    };
+    let saved = engine.save_settings(form).await.unwrap();
+    assert_eq!(saved, after, "a key that nobody took is not kept");
+
+    let refused = engine.set_hotkey("x".repeat(65)).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::InvalidRequest);
+    let unknown = engine.set_default_model(model("nobody/x")).await;
+    assert_eq!(unknown.unwrap_err().code, ErrorCode::NotFound);
+    assert_eq!(engine.settings().await.unwrap(), after);
+}
+
+#[tokio::test]
 async fn own_instructions_reach_the_model() {
     let (_home, engine, mut server) = engine_and_server().await;
     let instructions = "Call me Ada.".to_owned();
