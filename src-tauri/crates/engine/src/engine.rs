@@ -1,12 +1,13 @@
 //! The engine: what it opens, what it owns, and how it ends.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use inhouse::{Inhouse, WorkerCommand};
-use protocol::{AppError, ErrorCode, Start};
+use protocol::{AppError, ConversationId, ErrorCode, Start};
 use providers::Http;
 use store::{Opened, Reader, Store, StoreError, TRASH_KEPT_MS};
 use tokio::sync::broadcast;
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vault::KeyStore;
 
+use crate::key_ring::KeyRing;
 use crate::render_cache::RenderCache;
 use crate::turns::Turns;
 use crate::{Change, Paths, clock};
@@ -46,17 +48,17 @@ pub struct Engine {
 pub(crate) struct Inner {
     pub(crate) paths: Paths,
     opened: RwLock<Arc<Opened>>,
-    keys: RwLock<Arc<dyn KeyStore>>,
+    pub(crate) keys: KeyRing,
     pub(crate) http: Http,
     pub(crate) inhouse: Inhouse,
     pub(crate) turns: Arc<Turns>,
     /// Downloads that run, by model, to stop them by.
     pub(crate) pulls: Mutex<HashMap<String, CancellationToken>>,
     pub(crate) rendered: Mutex<RenderCache>,
-    /// Held while settings are read, changed and written back.
-    pub(crate) settings: tokio::sync::Mutex<()>,
-    /// Held while a title is made: the helper model answers one question at a time.
-    pub(crate) titling: tokio::sync::Mutex<()>,
+    /// Conversations that are owed no title any more.
+    pub(crate) titled: Mutex<HashSet<ConversationId>>,
+    /// Whether the model files are being looked through.
+    pub(crate) checking: AtomicBool,
     tasks: TaskTracker,
     /// Cancelled when the engine shuts down: turns end as interrupted.
     pub(crate) closing: CancellationToken,
@@ -89,14 +91,14 @@ impl Engine {
             inner: Arc::new(Inner {
                 paths: home,
                 opened: RwLock::new(Arc::new(opened)),
-                keys: RwLock::new(keys),
+                keys: KeyRing::new(keys),
                 http: Http::new()?,
                 inhouse,
                 turns: Arc::default(),
                 pulls: Mutex::default(),
                 rendered: Mutex::default(),
-                settings: tokio::sync::Mutex::default(),
-                titling: tokio::sync::Mutex::default(),
+                titled: Mutex::default(),
+                checking: AtomicBool::new(false),
                 tasks: TaskTracker::new(),
                 closing: CancellationToken::new(),
                 changes: broadcast::Sender::new(CHANGES_KEPT),
@@ -218,27 +220,18 @@ impl Engine {
         }
     }
 
-    pub(crate) fn keys(&self) -> Arc<dyn KeyStore> {
-        Arc::clone(
-            &self
-                .inner
-                .keys
-                .read()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
-    }
-
-    pub(crate) fn replace_keys(&self, keys: Arc<dyn KeyStore>) {
-        *self
-            .inner
-            .keys
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = keys;
-    }
-
-    /// Once a day: a snapshot, and an end to what has long been in the trash.
-    fn keep_house(&self) {
+    /// Ends, in a task, the answers that another Pilotfish left unfinished when it died.
+    pub(crate) fn recover_later(&self) {
         let Ok(store) = self.store() else { return };
+        let changes = self.inner.changes.clone();
+        self.spawn(async move { recover(&store, &changes).await });
+    }
+
+    /// Once a day: a snapshot, and an end to what has long been in the trash. Every hour: an end to
+    /// what another Pilotfish left unfinished.
+    pub(crate) fn keep_house(&self) {
+        let Ok(store) = self.store() else { return };
+        let changes = self.inner.changes.clone();
         let closing = self.inner.closing.clone();
         let chores = async move {
             loop {
@@ -251,10 +244,24 @@ impl Engine {
                     tracing::warn!(%error, "the daily snapshot was not made");
                 }
                 tokio::time::sleep(CHORES_EVERY).await;
+                recover(&store, &changes).await;
             }
         };
         self.spawn(async move {
             closing.run_until_cancelled(chores).await;
         });
+    }
+}
+
+/// Marks what dead processes left unfinished as interrupted, and tells windows.
+async fn recover(store: &Store, changes: &broadcast::Sender<Change>) {
+    match store.recover().await {
+        Ok(0) => {}
+        Ok(interrupted) => {
+            tracing::info!(interrupted, "answers of another process were cut off");
+            // Without a listener there is nobody to tell.
+            let _ = changes.send(Change::Conversations);
+        }
+        Err(error) => tracing::warn!(%error, "unfinished answers were not looked for"),
     }
 }

@@ -1,12 +1,11 @@
 //! API keys: kept by the vault, noted in the store without the key itself, and read only on the
 //! way into a request.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::{AppError, Endpoint, ErrorCode, KeyRecord, Model, ProviderId, Secret, VaultState};
-use vault::SessionKeys;
 
+use crate::endpoints::may_carry_key;
 use crate::{Change, Engine, clock};
 
 /// Room for the longest keys in use and then some.
@@ -19,24 +18,29 @@ const SHOWN_FROM: usize = 12;
 const TEST_LIMIT: Duration = Duration::from_secs(15);
 
 impl Engine {
-    /// Saves a provider's key: in the vault first, then the note that there is one.
+    /// Saves a provider's key: in the vault first, then the note that there is one. While keys are
+    /// kept in memory, both are gone when the engine is.
     ///
     /// # Errors
-    /// `InvalidRequest` for a text that cannot be a key; `NotFound`; the vault's and the store's.
+    /// `InvalidRequest` for a text that cannot be a key, and for an address to which a key would
+    /// travel readable; `NotFound`; the vault's and the store's.
     pub async fn set_key(
         &self,
         provider: &ProviderId,
         key: Secret<String>,
     ) -> Result<Endpoint, AppError> {
         self.store()?;
-        let endpoint = self.endpoint(provider).await?;
+        may_carry_key(&self.endpoint(provider).await?.base_url)?;
         let key = clean(&key)?;
         let record = KeyRecord {
             last_four: last_four(&key),
             saved_at: clock::now_ms(),
         };
-        self.keys().set(provider.as_str(), key).await?;
-        self.record_key(endpoint, Some(record)).await
+        if self.inner.keys.set(provider, key, &record).await? {
+            self.record_key(provider, Some(record)).await?;
+        }
+        self.announce(Change::Models);
+        self.endpoint(provider).await
     }
 
     /// Removes a provider's key from the vault, then the note.
@@ -45,9 +49,13 @@ impl Engine {
     /// `NotFound`; the vault's and the store's.
     pub async fn remove_key(&self, provider: &ProviderId) -> Result<Endpoint, AppError> {
         self.store()?;
-        let endpoint = self.endpoint(provider).await?;
-        self.keys().remove(provider.as_str()).await?;
-        self.record_key(endpoint, None).await
+        let recorded = self.kept_endpoint(provider).await?.key.is_some();
+        self.inner.keys.remove(provider, recorded).await?;
+        if recorded {
+            self.record_key(provider, None).await?;
+        }
+        self.announce(Change::Models);
+        self.endpoint(provider).await
     }
 
     /// Asks a provider for its models, to see whether address and key work.
@@ -63,40 +71,39 @@ impl Engine {
 
     /// What the keyring says; it is never made to ask for its password.
     pub async fn vault_state(&self) -> VaultState {
-        self.keys().state().await
+        self.inner.keys.state().await
     }
 
-    /// Lets the keyring ask for its password. Only after a click.
+    /// Lets the keyring ask for its password, and keeps the keys to come in it. Only after a click.
     ///
     /// # Errors
     /// The vault's.
     pub async fn unlock_vault(&self) -> Result<VaultState, AppError> {
-        self.keys().unlock().await?;
+        self.inner.keys.unlock().await?;
         Ok(self.vault_state().await)
     }
 
-    /// Keeps keys in memory from now on, for this run only.
+    /// Keeps the keys to come in memory, for this run only. Those in the keyring stay in use.
     pub async fn keep_keys_for_session(&self) -> VaultState {
-        if self.vault_state().await != VaultState::SessionOnly {
-            self.replace_keys(Arc::new(SessionKeys::default()));
-        }
+        self.inner.keys.choose_memory();
         self.vault_state().await
     }
 
-    /// The key to send to an endpoint; `None` when it takes none.
+    /// The key to send to an endpoint; `None` when it takes none and none was saved for it.
     pub(crate) async fn key_for(
         &self,
         endpoint: &Endpoint,
     ) -> Result<Option<Secret<String>>, AppError> {
-        if !endpoint.needs_key {
-            return Ok(None);
-        }
         let name = &endpoint.name;
         if endpoint.key.is_none() {
+            if !endpoint.needs_key {
+                return Ok(None);
+            }
             let message = format!("there is no key for {name} yet: save one in the settings");
             return Err(AppError::new(ErrorCode::Auth, message));
         }
-        let key = self.keys().get(endpoint.id.as_str()).await?;
+        may_carry_key(&endpoint.base_url)?;
+        let key = self.inner.keys.get(&endpoint.id).await?;
         key.map(Some).ok_or_else(|| {
             let message = format!(
                 "the keyring no longer holds the key for {name}: save it again in the settings"

@@ -6,26 +6,33 @@
 //!
 //! # Layout
 //! - [`Engine`]: opening, shutting down, and what stands behind all else. Its methods live beside
-//!   their subject: `send` (send, edit, regenerate, continue, cancel, attach), `thread`,
-//!   `conversations`, `models`, `endpoints`, `keys`, `library`, `settings`, `recovery`, `probe`.
-//! - `turn`: one answer: key, context, stream, checkpoints, end. `turns`: which of them run.
+//!   their subject: `send` (send, edit, regenerate, continue, cancel, attach), `thread` (with
+//!   `render_cache`), `conversations`, `models`, `endpoints`, `keys`, `api_keys`, `library`,
+//!   `settings`, `recovery`, `probe`.
+//! - `turn`: one answer: key, context, stream, end. `checkpoint`: its copy in the store while it
+//!   grows. `outcome`: how it ended. `turns`: which of them run, and what could not be stored yet.
 //! - `context`: the system prompt, and the branch fitted to the model's window.
-//! - `draft`, [`TurnStream`]: the growing answer and its readers. [`Presenter`]: the same as events
-//!   for a window, at most one a frame.
-//! - `title`: a conversation's title, by the in-house model.
+//! - `grown`: events folded into parts. `draft`, [`TurnStream`]: the growing answer and its readers.
+//!   [`Presenter`]: the same as events for a window, at most one a frame.
+//! - `key_ring`: keys in the vault, and by choice in memory. `title`: a conversation's title, by
+//!   the in-house model.
 //! - [`Change`]: what windows should ask for again. [`Paths`]: where things live.
 
 mod api_keys;
 mod change;
+mod checkpoint;
 mod clock;
 mod context;
 mod conversations;
 mod draft;
 mod endpoints;
 mod engine;
+mod grown;
+mod key_ring;
 mod keys;
 mod library;
 mod models;
+mod outcome;
 mod paths;
 mod presenter;
 mod probe;

@@ -2,15 +2,17 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use engine::{Engine, TurnUpdate};
+use futures::future::BoxFuture;
 use pretty_assertions::assert_eq;
 use protocol::{EndpointDraft, ErrorCode, KeyRecord, Secret, VaultState};
 use serde_json::json;
 use tempfile::TempDir;
-use vault::{KeyStore, SessionKeys};
+use vault::{KeyStore, SessionKeys, VaultError};
 
-use crate::scripted::{Server, add, ask, config, end, engine_and_server, open, question};
+use crate::scripted::{Server, add, ask, beside, config, end, engine_and_server, open, question};
 
 const CANARY: &str = "sk-canary-0123456789";
 
@@ -36,7 +38,7 @@ async fn a_key_goes_into_its_header_and_nowhere_else() {
     let (home, engine, mut server) = engine_and_server().await;
     let provider = "scripted".parse().unwrap();
     let endpoint = engine.set_key(&provider, secret()).await.unwrap();
-    assert!(endpoint.needs_key);
+    assert!(!endpoint.needs_key, "having a key is not needing one");
     assert_eq!(
         endpoint
             .key
@@ -101,33 +103,247 @@ async fn a_key_that_the_keyring_lost_is_told_from_one_never_given() {
 }
 
 #[tokio::test]
-async fn a_key_stays_with_the_host_it_was_given_for() {
+async fn a_key_stays_with_the_origin_it_was_given_for() {
     let home = TempDir::new().unwrap();
     let keys = Arc::new(SessionKeys::default());
     let engine = Engine::open(config(&home, keys.clone())).await.unwrap();
     let server = Server::start().await;
     let endpoint = add(&engine, "Mine", &server, true).await;
-    engine.set_key(&endpoint.id, secret()).await.unwrap();
     let moved = |base_url: &str| EndpointDraft {
         id: Some(endpoint.id.clone()),
         name: "Mine".to_owned(),
         base_url: base_url.to_owned(),
         needs_key: true,
     };
-    let same = engine
-        .save_endpoint(moved("http://127.0.0.1:1/v2"))
+    engine.set_key(&endpoint.id, secret()).await.unwrap();
+    let path = format!("{}/other", server.base_url);
+    let same = engine.save_endpoint(moved(&path)).await.unwrap();
+    assert!(same.key.is_some(), "another path of the same origin");
+
+    for (from, to) in [
+        ("http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1"),
+        ("http://127.0.0.1:1/v1", "https://127.0.0.1:1/v1"),
+        ("https://api.example/v1", "https://evil.example/v1"),
+    ] {
+        engine.save_endpoint(moved(from)).await.unwrap();
+        engine.set_key(&endpoint.id, secret()).await.unwrap();
+        let other = engine.save_endpoint(moved(to)).await.unwrap();
+        assert_eq!(other.key, None, "{from} to {to}");
+        let kept = keys.get("mine").await.unwrap();
+        assert!(kept.is_none(), "the vault forgot it too");
+    }
+}
+
+#[tokio::test]
+async fn no_key_is_sent_in_clear_text() {
+    let home = TempDir::new().unwrap();
+    let keys = Arc::new(SessionKeys::default());
+    let engine = Engine::open(config(&home, keys.clone())).await.unwrap();
+    let draft = |base_url: &str, needs_key| EndpointDraft {
+        id: None,
+        name: "Far".to_owned(),
+        base_url: base_url.to_owned(),
+        needs_key,
+    };
+    let clear = "http://api.example.com/v1";
+    let refused = engine.save_endpoint(draft(clear, true)).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::InvalidRequest);
+    let far = engine.save_endpoint(draft(clear, false)).await.unwrap().id;
+    let refused = engine.set_key(&far, secret()).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::InvalidRequest);
+    assert!(refused.message.contains("https"), "{}", refused.message);
+    assert!(keys.get("far").await.unwrap().is_none(), "nothing is kept");
+
+    // As if an earlier version had let it through.
+    let key = Secret::new(CANARY.to_owned());
+    keys.set("far", key).await.unwrap();
+    let mut endpoint = engine.endpoints().await.unwrap();
+    endpoint.retain(|known| known.id == far);
+    endpoint[0].key = Some(KeyRecord {
+        last_four: "6789".to_owned(),
+        saved_at: 1,
+    });
+    beside(&home)
+        .await
+        .save_endpoint(&endpoint[0])
         .await
         .unwrap();
-    assert!(same.key.is_some(), "another port of the same host");
-    let other = engine
-        .save_endpoint(moved("https://evil.example/v1"))
-        .await
-        .unwrap();
-    assert_eq!(other.key, None);
-    assert!(
-        keys.get("mine").await.unwrap().is_none(),
-        "the vault forgot it too"
+    let mut request = question(None, "Hi");
+    request.model = Some("far/x".parse().unwrap());
+    let started = engine.send(request).await.unwrap();
+    let mut stream = engine.attach(started.message_id).unwrap();
+    let TurnUpdate::Failed { error, .. } = end(&mut stream).await else {
+        panic!("the key was let out")
+    };
+    assert_eq!(error.code, ErrorCode::InvalidRequest, "{}", error.message);
+}
+
+#[tokio::test]
+async fn an_address_is_checked_when_it_is_saved() {
+    let (_home, engine, _server) = engine_and_server().await;
+    let save = |name: &str, base_url: &str| {
+        engine.save_endpoint(EndpointDraft {
+            id: None,
+            name: name.to_owned(),
+            base_url: base_url.to_owned(),
+            needs_key: false,
+        })
+    };
+    for (name, url, part) in [
+        ("", "http://localhost:1/v1", "name:"),
+        ("a\nb", "http://localhost:1/v1", "name:"),
+        ("a", "", "base URL:"),
+        ("a", "localhost:8080/v1", "begin it with http"),
+        ("a", "http://me:secret@localhost/v1", "before the @"),
+        ("a", "http://localhost/v1?key=1", "from the ?"),
+        (
+            "a",
+            "http://localhost:1/v1/chat/completions",
+            "leave out /chat/completions at the end: http://localhost:1/v1",
+        ),
+    ] {
+        let error = save(name, url).await.unwrap_err();
+        assert_eq!(error.code, ErrorCode::InvalidRequest);
+        assert!(error.message.contains(part), "{url:?}: {}", error.message);
+    }
+    let saved = save(" Mine ", " HTTP://Localhost:8080/v1/ ").await.unwrap();
+    assert_eq!(saved.name, "Mine");
+    assert_eq!(saved.base_url, "http://localhost:8080/v1");
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_needed_comes_and_goes() {
+    let (_home, engine, _server) = engine_and_server().await;
+    let ollama = "ollama".parse().unwrap();
+    let with = engine.set_key(&ollama, secret()).await.unwrap();
+    assert!(with.key.is_some() && !with.needs_key);
+    let without = engine.remove_key(&ollama).await.unwrap();
+    assert!(without.key.is_none() && !without.needs_key);
+}
+
+/// A keyring that can be locked.
+#[derive(Default)]
+struct Keyring {
+    keys: SessionKeys,
+    locked: AtomicBool,
+}
+
+impl Keyring {
+    fn ready(&self) -> Result<(), VaultError> {
+        match self.locked.load(Ordering::SeqCst) {
+            true => Err(VaultError::Locked),
+            false => Ok(()),
+        }
+    }
+}
+
+impl KeyStore for Keyring {
+    fn get(&self, account: &str) -> BoxFuture<'_, Result<Option<Secret<String>>, VaultError>> {
+        let account = account.to_owned();
+        Box::pin(async move {
+            self.ready()?;
+            self.keys.get(&account).await
+        })
+    }
+
+    fn set(&self, account: &str, secret: Secret<String>) -> BoxFuture<'_, Result<(), VaultError>> {
+        let account = account.to_owned();
+        Box::pin(async move {
+            self.ready()?;
+            self.keys.set(&account, secret).await
+        })
+    }
+
+    fn remove(&self, account: &str) -> BoxFuture<'_, Result<(), VaultError>> {
+        let account = account.to_owned();
+        Box::pin(async move {
+            self.ready()?;
+            self.keys.remove(&account).await
+        })
+    }
+
+    fn state(&self) -> BoxFuture<'_, VaultState> {
+        let place = "test".to_owned();
+        let state = match self.ready() {
+            Ok(()) => VaultState::Ready { place },
+            Err(_) => VaultState::Locked { place },
+        };
+        Box::pin(async move { state })
+    }
+
+    fn unlock(&self) -> BoxFuture<'_, Result<(), VaultError>> {
+        self.locked.store(false, Ordering::SeqCst);
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// Asks a provider and gives the key that came with the request.
+async fn key_sent(engine: &Engine, server: &mut Server, provider: &str) -> Option<String> {
+    let mut request = question(None, "Hi");
+    request.model = Some(format!("{provider}/x").parse().unwrap());
+    let started = engine.send(request).await.unwrap();
+    let call = server.call().await;
+    let key = call
+        .head
+        .lines()
+        .find_map(|line| line.strip_prefix("authorization: Bearer "))
+        .map(str::to_owned);
+    call.answer("Hello").await;
+    end(&mut engine.attach(started.message_id).unwrap()).await;
+    key
+}
+
+#[tokio::test]
+async fn keys_for_this_run_lie_over_those_in_the_keyring() {
+    let home = TempDir::new().unwrap();
+    let keyring = Arc::new(Keyring::default());
+    let engine = Engine::open(config(&home, keyring.clone())).await.unwrap();
+    let mut server = Server::start().await;
+    let one = add(&engine, "One", &server, true).await.id;
+    let two = add(&engine, "Two", &server, true).await.id;
+    let secret = |text: &str| Secret::new(format!("sk-{text}-0123456789"));
+    engine.set_key(&one, secret("lasting")).await.unwrap();
+    keyring.locked.store(true, Ordering::SeqCst);
+    let refused = engine.set_key(&two, secret("two")).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::VaultLocked);
+
+    let state = engine.keep_keys_for_session().await;
+    assert_eq!(state, VaultState::SessionOnly);
+    for provider in [&one, &two] {
+        let with = engine.set_key(provider, secret("run")).await.unwrap();
+        assert!(with.key.is_some());
+        let sent = key_sent(&engine, &mut server, provider.as_str()).await;
+        assert_eq!(sent.as_deref(), Some("sk-run-0123456789"));
+    }
+    let without = engine.remove_key(&two).await.unwrap();
+    assert_eq!(without.key, None, "the keyring has nothing of it");
+    let refused = engine.remove_key(&one).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::VaultLocked, "it would stay there");
+    engine.set_key(&two, secret("run")).await.unwrap();
+    engine.shutdown().await;
+    drop(engine);
+
+    keyring.unlock().await.unwrap();
+    let engine = Engine::open(config(&home, keyring.clone())).await.unwrap();
+    let sent = key_sent(&engine, &mut server, "one").await;
+    assert_eq!(sent.as_deref(), Some("sk-lasting-0123456789"));
+    let known = engine.endpoints().await.unwrap();
+    let two = known.into_iter().find(|known| known.id == two).unwrap();
+    assert_eq!(two.key, None, "no note outlives the key");
+
+    engine.keep_keys_for_session().await;
+    let sent = key_sent(&engine, &mut server, "one").await;
+    assert_eq!(
+        sent.as_deref(),
+        Some("sk-lasting-0123456789"),
+        "the keyring is still asked"
     );
+    engine.remove_key(&one).await.unwrap();
+    assert!(keyring.get("one").await.unwrap().is_none());
+    let state = engine.unlock_vault().await.unwrap();
+    assert!(matches!(state, VaultState::Ready { .. }));
+    engine.set_key(&one, secret("new")).await.unwrap();
+    assert!(keyring.get("one").await.unwrap().is_some());
 }
 
 #[tokio::test]
