@@ -30,6 +30,7 @@ impl Engine {
     }
 
     /// Puts a snapshot in the place of a damaged database, which is kept beside it, and opens it.
+    /// From then on it is looked after like any other: snapshots, the trash.
     ///
     /// # Errors
     /// `InvalidRequest` when the database is not damaged; the store's.
@@ -42,11 +43,13 @@ impl Engine {
             ));
         };
         recovery.restore(name, clock::now_ms()).await?;
+        drop(opened);
         let reopened = Store::open(&self.inner.paths.data).await?;
         if let Opened::Ready(store) = &reopened {
             store.recover().await?;
         }
         self.replace_store(reopened);
+        self.keep_house();
         for change in [Change::Conversations, Change::Settings, Change::Models] {
             self.announce(change);
         }
