@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use inhouse::{Answering, DEFAULT};
 use protocol::{AppError, Endpoint, ErrorCode, Model, ModelGroup, ModelRef, ProviderId, RunsAt};
 use providers::{OpenAiCompatible, Provider};
 
@@ -11,11 +12,6 @@ use crate::{Change, Engine, clock, endpoints};
 
 /// How long the picker waits for one provider's list.
 const LIST_LIMIT: Duration = Duration::from_secs(3);
-
-/// The in-house model that answers unless another is chosen.
-pub(crate) const DEFAULT: &str = "default";
-/// The in-house model that makes titles and stands in for an absent default.
-pub(crate) const SMALL: &str = "small";
 
 /// Who answers for a model.
 #[derive(Clone)]
@@ -128,55 +124,59 @@ impl Engine {
         }
     }
 
-    /// What is on this machine and works. `default` is always among it: chosen while it is absent,
-    /// it answers with the small one, or says how to fetch it.
+    /// What is on this machine and works. `default` is always among it and first: chosen while it
+    /// cannot answer itself, it answers with the small one, or says how to fetch it. The picker says
+    /// so: nobody is to think that they talk to a model that they do not have.
     async fn inhouse_models(&self) -> ModelGroup {
-        let ready =
-            |entry: &protocol::LibraryEntry| entry.state.can_be_asked() || entry.id == DEFAULT;
-        let mut models = Vec::new();
-        let mut library = self.library().await;
-        name_the_stand_in(&mut library);
-        for entry in library.into_iter().filter(ready) {
-            let context_tokens = self.inner.inhouse.context_tokens(&entry.id).await;
-            models.push(Model {
-                model: ModelRef::inhouse(entry.id),
-                name: entry.name,
-                runs_at: RunsAt::InHouse,
-                context_tokens,
-                output_tokens: None,
-                images: false,
-                tools: false,
-                efforts: Vec::new(),
-                price: None,
-                retires_on: None,
-                bytes: Some(entry.bytes),
-            });
+        let inhouse = &self.inner.inhouse;
+        let (mut models, error) = match inhouse.provider().list_models(None).await {
+            Ok(models) => (models, None),
+            Err(error) => (Vec::new(), Some(AppError::from(error))),
+        };
+        let position = |models: &[Model], id: &str| {
+            let mut ids = models.iter().map(|model| model.model.model.as_str());
+            ids.position(|known| known == id)
+        };
+        let default = match position(&models, DEFAULT) {
+            Some(place) => Some(models.remove(place)),
+            None => self.absent_default().await,
+        };
+        if let Some(mut default) = default {
+            if let Ok(Answering { id, reason }) = inhouse.answering(DEFAULT).await
+                && let Some(reason) = reason
+                && let Some(stand_in) = position(&models, &id).and_then(|place| models.get(place))
+            {
+                default.name = format!("{} (instead of {}: {reason})", stand_in.name, default.name);
+                default.context_tokens = stand_in.context_tokens;
+                default.bytes = stand_in.bytes;
+            }
+            models.insert(0, default);
         }
-        models.sort_by_key(|model| model.model.model != DEFAULT);
         ModelGroup {
             provider: ProviderId::inhouse(),
             name: "In-house".to_owned(),
             models,
-            error: None,
+            error,
         }
     }
-}
 
-/// While the default model is not on this machine the small one answers for it, and the picker says
-/// so: nobody is to think that they talk to a model that they do not have.
-fn name_the_stand_in(library: &mut [protocol::LibraryEntry]) {
-    let is_ready = |entry: &&protocol::LibraryEntry| entry.state.can_be_asked();
-    let small = library
-        .iter()
-        .filter(is_ready)
-        .find(|entry| entry.id == SMALL)
-        .cloned();
-    let absent = library
-        .iter_mut()
-        .find(|entry| entry.id == DEFAULT && !entry.state.can_be_asked());
-    if let (Some(small), Some(absent)) = (small, absent) {
-        absent.name = format!("{} (until {} is here)", small.name, absent.name);
-        absent.bytes = small.bytes;
+    /// The default model as the catalogue describes it.
+    async fn absent_default(&self) -> Option<Model> {
+        let library = self.library().await;
+        let entry = library.into_iter().find(|entry| entry.id == DEFAULT)?;
+        Some(Model {
+            model: ModelRef::inhouse(entry.id),
+            name: entry.name,
+            runs_at: RunsAt::InHouse,
+            context_tokens: None,
+            output_tokens: None,
+            images: false,
+            tools: false,
+            efforts: Vec::new(),
+            price: None,
+            retires_on: None,
+            bytes: Some(entry.bytes),
+        })
     }
 }
 
