@@ -1,41 +1,13 @@
-//! An answer while it grows. The turn folds the provider's events into the draft; any number of
-//! readers follow it, each from a cursor of its own, so that a slow or hidden window holds nothing
-//! up and one that comes late misses nothing.
+//! An answer while it grows, shared by the turn that writes it and its readers: a slow or hidden
+//! window holds nothing up, and one that comes late misses nothing.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use protocol::{
-    AppError, Part, PartKind, ProviderBlob, ProviderId, StopReason, TurnStarted, Usage, Wire,
-};
+use protocol::{Part, TurnStarted};
 use providers::ProviderEvent;
 use tokio::sync::watch;
 
-/// Who sends the events: what opaque data is tagged with.
-#[derive(Clone, Debug)]
-pub(crate) struct Origin {
-    pub(crate) wire: Wire,
-    pub(crate) provider: ProviderId,
-    pub(crate) model: String,
-}
-
-/// How a turn ended. What the draft held is stored by then.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum End {
-    Finished,
-    Failed(AppError),
-    Cancelled,
-}
-
-/// How far a reader has come: bytes of each part.
-pub(crate) type Cursor = Vec<usize>;
-
-/// Text that a part has gained since a cursor.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Delta {
-    pub(crate) part: u32,
-    pub(crate) kind: PartKind,
-    pub(crate) text: String,
-}
+use crate::grown::{End, Grown, Origin};
 
 /// An answer while it grows.
 #[derive(Debug)]
@@ -45,59 +17,13 @@ pub(crate) struct Draft {
     grew: watch::Sender<()>,
 }
 
-/// What has come so far.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Grown {
-    parts: Vec<GrowingPart>,
-    /// Parts below this number came from an earlier turn and do not grow.
-    sealed: usize,
-    /// Prompt tokens read and to read, until the first token.
-    pub(crate) reading: Option<(u32, u32)>,
-    /// Earlier messages that were left out of the request.
-    pub(crate) dropped: u32,
-    /// When the first token came.
-    pub(crate) first_token_at: Option<i64>,
-    /// The model as its provider names it.
-    pub(crate) served_by: Option<String>,
-    /// Tokens as the provider counts them.
-    pub(crate) usage: Option<Usage>,
-    /// Why the model stopped.
-    pub(crate) stop_reason: Option<StopReason>,
-    /// Set once, last.
-    pub(crate) end: Option<End>,
-}
-
-#[derive(Clone, Debug)]
-struct GrowingPart {
-    kind: PartKind,
-    text: String,
-    /// The provider's number of a tool call.
-    call: Option<u32>,
-    call_id: String,
-    name: String,
-    blob: Option<ProviderBlob>,
-    began_at: i64,
-    duration_ms: Option<u64>,
-}
-
 impl Draft {
     /// An empty draft, or one that begins with the parts of the answer that is continued. When
     /// `joined`, new text goes on in the last of them.
     pub(crate) fn new(started: TurnStarted, parts: &[Part], joined: bool) -> Self {
-        let parts: Vec<GrowingPart> = parts.iter().filter_map(GrowingPart::from_stored).collect();
-        let sealed = if joined {
-            parts.len().saturating_sub(1)
-        } else {
-            parts.len()
-        };
-        let grown = Grown {
-            parts,
-            sealed,
-            ..Grown::default()
-        };
         Self {
             started,
-            grown: Mutex::new(grown),
+            grown: Mutex::new(Grown::new(parts, joined)),
             grew: watch::Sender::new(()),
         }
     }
@@ -143,353 +69,23 @@ impl Draft {
     }
 }
 
-impl Grown {
-    /// What has come after the cursor, which moves to the end.
-    pub(crate) fn since(&self, cursor: &mut Cursor) -> Vec<Delta> {
-        cursor.resize(self.parts.len(), 0);
-        let mut deltas = Vec::new();
-        for ((part, number), seen) in self.parts.iter().zip(0_u32..).zip(cursor) {
-            let text = part.text.get(*seen..).unwrap_or_default();
-            if !text.is_empty() {
-                *seen = part.text.len();
-                deltas.push(Delta {
-                    part: number,
-                    kind: part.kind,
-                    text: text.to_owned(),
-                });
-            }
-        }
-        deltas
-    }
-
-    /// A cursor at the end of what has come.
-    pub(crate) fn cursor(&self) -> Cursor {
-        self.parts.iter().map(|part| part.text.len()).collect()
-    }
-
-    /// Bytes of text in all parts.
-    pub(crate) fn bytes(&self) -> usize {
-        self.parts.iter().map(|part| part.text.len()).sum()
-    }
-
-    /// The parts as they are stored. Empty ones are left out, unless a provider needs them back.
-    pub(crate) fn parts(&self, at: i64) -> Vec<Part> {
-        self.parts
-            .iter()
-            .filter_map(|part| part.to_stored(at))
-            .collect()
-    }
-
-    fn fold(&mut self, event: ProviderEvent, origin: &Origin, at: i64) {
-        match event {
-            ProviderEvent::Started {
-                model,
-                response_id: _,
-            } => self.served_by = model,
-            ProviderEvent::Reading { done, total } => self.reading = Some((done, total)),
-            ProviderEvent::Text(text) => self.grow(PartKind::Text, &text, at),
-            ProviderEvent::Thinking(text) => self.grow(PartKind::Thinking, &text, at),
-            ProviderEvent::ToolCall {
-                index,
-                id,
-                name,
-                arguments,
-            } => {
-                self.note_token(at);
-                let part = self.call(index, at);
-                if let Some(id) = id {
-                    part.call_id = id;
-                }
-                if let Some(name) = name {
-                    part.name = name;
-                }
-                part.text.push_str(&arguments);
-            }
-            ProviderEvent::Blob(data) => self.attach(data, origin, at),
-            ProviderEvent::Usage(usage) => self.usage = Some(usage),
-            ProviderEvent::Finished { stop_reason } => {
-                self.close_last(at);
-                self.stop_reason = Some(stop_reason);
-            }
-        }
-    }
-
-    fn grow(&mut self, kind: PartKind, text: &str, at: i64) {
-        if text.is_empty() {
-            return;
-        }
-        self.note_token(at);
-        let open = self.parts.len() > self.sealed
-            && self.parts.last().is_some_and(|last| last.kind == kind);
-        if !open {
-            self.open(GrowingPart::new(kind, at), at);
-        }
-        if let Some(part) = self.parts.last_mut() {
-            part.text.push_str(text);
-        }
-    }
-
-    fn call(&mut self, index: u32, at: i64) -> &mut GrowingPart {
-        let sealed = self.sealed;
-        let known = self
-            .parts
-            .iter()
-            .skip(sealed)
-            .position(|part| part.call == Some(index));
-        let place = match known {
-            Some(place) => sealed + place,
-            None => {
-                let new = GrowingPart::new(PartKind::ToolCall, at);
-                self.open(
-                    GrowingPart {
-                        call: Some(index),
-                        ..new
-                    },
-                    at,
-                );
-                self.parts.len() - 1
-            }
-        };
-        &mut self.parts[place]
-    }
-
-    /// A provider's opaque data belongs to the open part, or to an empty thinking part of its own.
-    fn attach(&mut self, data: serde_json::Value, origin: &Origin, at: i64) {
-        let free = self.parts.len() > self.sealed
-            && self.parts.last().is_some_and(|last| last.blob.is_none());
-        if !free {
-            self.open(GrowingPart::new(PartKind::Thinking, at), at);
-        }
-        if let Some(part) = self.parts.last_mut() {
-            part.blob = Some(ProviderBlob {
-                wire: origin.wire,
-                provider: origin.provider.clone(),
-                model: origin.model.clone(),
-                data,
-            });
-        }
-    }
-
-    fn open(&mut self, part: GrowingPart, at: i64) {
-        self.close_last(at);
-        self.parts.push(part);
-    }
-
-    fn close_last(&mut self, at: i64) {
-        if let Some(last) = self.parts.last_mut() {
-            last.duration_ms
-                .get_or_insert_with(|| elapsed(last.began_at, at));
-        }
-    }
-
-    fn note_token(&mut self, at: i64) {
-        self.first_token_at.get_or_insert(at);
-    }
-}
-
-impl GrowingPart {
-    fn new(kind: PartKind, at: i64) -> Self {
-        Self {
-            kind,
-            text: String::new(),
-            call: None,
-            call_id: String::new(),
-            name: String::new(),
-            blob: None,
-            began_at: at,
-            duration_ms: None,
-        }
-    }
-
-    fn from_stored(part: &Part) -> Option<Self> {
-        let (kind, text, blob, duration_ms) = match part {
-            Part::Text { text, blob } => (PartKind::Text, text, blob, None),
-            Part::Thinking {
-                text,
-                duration_ms,
-                blob,
-            } => (PartKind::Thinking, text, blob, *duration_ms),
-            Part::Image { .. }
-            | Part::File { .. }
-            | Part::ToolCall { .. }
-            | Part::ToolResult { .. } => return None,
-        };
-        Some(Self {
-            text: text.clone(),
-            blob: blob.clone(),
-            duration_ms: Some(duration_ms.unwrap_or(0)),
-            ..Self::new(kind, 0)
-        })
-    }
-
-    fn to_stored(&self, at: i64) -> Option<Part> {
-        let text = self.text.clone();
-        let blob = self.blob.clone();
-        match self.kind {
-            PartKind::ToolCall => Some(Part::ToolCall {
-                id: self.call_id.clone(),
-                name: self.name.clone(),
-                arguments: text,
-                blob,
-            }),
-            PartKind::Text | PartKind::Thinking if text.is_empty() && blob.is_none() => None,
-            PartKind::Text => Some(Part::Text { text, blob }),
-            PartKind::Thinking => {
-                let took = self
-                    .duration_ms
-                    .unwrap_or_else(|| elapsed(self.began_at, at));
-                let duration_ms = (took > 0).then_some(took);
-                Some(Part::Thinking {
-                    text,
-                    duration_ms,
-                    blob,
-                })
-            }
-        }
-    }
-}
-
-fn elapsed(from: i64, to: i64) -> u64 {
-    u64::try_from(to.saturating_sub(from)).unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
-    use pretty_assertions::assert_eq;
-    use protocol::{
-        ConversationId, MessageId, ModelRef, Part, PartKind, ProviderBlob, ProviderId, StopReason,
-        TurnId, TurnStarted, Wire,
-    };
-    use providers::ProviderEvent;
-    use serde_json::json;
+    use protocol::{ConversationId, MessageId, ModelRef, TurnId, TurnStarted};
 
-    use super::{Cursor, Draft, End, Origin};
+    use super::Draft;
+    use crate::grown::End;
 
-    fn started() -> TurnStarted {
-        TurnStarted {
+    #[test]
+    fn the_first_end_stands() {
+        let started = TurnStarted {
             turn_id: TurnId::generate(),
             conversation_id: ConversationId::generate(),
             user_message_id: None,
             message_id: MessageId::generate(),
             model: ModelRef::inhouse("default"),
-        }
-    }
-
-    fn origin() -> Origin {
-        Origin {
-            wire: Wire::Chat,
-            provider: ProviderId::inhouse(),
-            model: "m".to_owned(),
-        }
-    }
-
-    fn draft(before: &[Part], joined: bool, events: Vec<ProviderEvent>) -> Draft {
-        let draft = Draft::new(started(), before, joined);
-        for (event, at) in events.into_iter().zip(100..) {
-            draft.fold(event, &origin(), at);
-        }
-        draft
-    }
-
-    fn text(text: &str) -> ProviderEvent {
-        ProviderEvent::Text(text.to_owned())
-    }
-
-    fn thinking(text: &str) -> ProviderEvent {
-        ProviderEvent::Thinking(text.to_owned())
-    }
-
-    #[test]
-    fn parts_stand_in_the_order_in_which_they_came() {
-        let call = |id: Option<&str>, name: Option<&str>, arguments: &str| {
-            let (id, name) = (id.map(str::to_owned), name.map(str::to_owned));
-            ProviderEvent::ToolCall {
-                index: 0,
-                id,
-                name,
-                arguments: arguments.to_owned(),
-            }
         };
-        let events = vec![
-            thinking("a"),
-            thinking("b"),
-            ProviderEvent::Blob(json!("signed")),
-            text("c"),
-            text(""),
-            call(Some("1"), Some("tool"), "{"),
-            call(None, None, "}"),
-            ProviderEvent::Finished {
-                stop_reason: StopReason::ToolUse,
-            },
-        ];
-        let grown = draft(&[], false, events).snapshot();
-        let blob = ProviderBlob {
-            wire: Wire::Chat,
-            provider: ProviderId::inhouse(),
-            model: "m".to_owned(),
-            data: json!("signed"),
-        };
-        assert_eq!(
-            grown.parts(200),
-            [
-                Part::Thinking {
-                    text: "ab".to_owned(),
-                    duration_ms: Some(3),
-                    blob: Some(blob)
-                },
-                Part::text("c"),
-                Part::ToolCall {
-                    id: "1".to_owned(),
-                    name: "tool".to_owned(),
-                    arguments: "{}".to_owned(),
-                    blob: None
-                },
-            ]
-        );
-        assert_eq!(grown.first_token_at, Some(100));
-        assert_eq!(grown.stop_reason, Some(StopReason::ToolUse));
-    }
-
-    #[test]
-    fn a_continued_text_grows_on_and_cut_off_thinking_does_not() {
-        let before = [Part::text("one, ")];
-        let grown = draft(&before, true, vec![text("two")]).snapshot();
-        assert_eq!(grown.parts(0), [Part::text("one, two")]);
-
-        let thought = Part::Thinking {
-            text: "Hm".to_owned(),
-            duration_ms: Some(5),
-            blob: None,
-        };
-        let grown = draft(std::slice::from_ref(&thought), false, vec![thinking("So")]).snapshot();
-        let parts = grown.parts(100);
-        assert_eq!((parts.len(), &parts[0]), (2, &thought));
-    }
-
-    #[test]
-    fn each_reader_has_a_cursor_of_its_own() {
-        let draft = draft(&[Part::text("kept ")], true, vec![]);
-        let mut writer = draft.read(super::Grown::cursor);
-        let mut reader = Cursor::new();
-        draft.fold(text("new"), &origin(), 1);
-        let texts = |cursor: &mut Cursor| {
-            let deltas = draft.read(|grown| grown.since(cursor));
-            deltas
-                .into_iter()
-                .map(|delta| (delta.part, delta.kind, delta.text))
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(texts(&mut writer), [(0, PartKind::Text, "new".to_owned())]);
-        assert_eq!(
-            texts(&mut reader),
-            [(0, PartKind::Text, "kept new".to_owned())]
-        );
-        assert_eq!(texts(&mut reader), []);
-    }
-
-    #[test]
-    fn the_first_end_stands() {
-        let draft = draft(&[], false, vec![]);
+        let draft = Draft::new(started, &[], false);
         draft.end(End::Cancelled);
         draft.end(End::Finished);
         assert_eq!(draft.snapshot().end, Some(End::Cancelled));

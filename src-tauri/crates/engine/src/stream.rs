@@ -5,7 +5,8 @@ use std::sync::Arc;
 use protocol::{AppError, PartKind, TurnStarted};
 use tokio::sync::watch;
 
-use crate::draft::{Cursor, Draft, End};
+use crate::draft::Draft;
+use crate::grown::{Cursor, End};
 
 /// News of a turn. Updates that come faster than they are read are merged.
 #[derive(Clone, Debug, PartialEq)]
