@@ -4,6 +4,7 @@
 //! prompt never changes from turn to turn, what does change (the date) stands in the messages where
 //! it stays as it was, and when old messages must go, several go at once and then none for a while.
 
+use jiff::tz::TimeZone;
 use protocol::{Message, Part, Role};
 use providers::RequestMessage;
 
@@ -41,22 +42,37 @@ pub(crate) fn system_prompt(instructions: &str) -> String {
     }
 }
 
-/// An estimate of a text's tokens that is rather too high: a third of its bytes. English has about
-/// four bytes to a token, code and other Latin scripts three, Chinese about three.
-pub(crate) fn estimate_tokens(bytes: usize) -> u64 {
-    u64::try_from(bytes).unwrap_or(u64::MAX).div_ceil(3)
+/// An estimate of a text's tokens that is rather too high: one for each digit, as most models read
+/// numbers, and one for three of the other bytes. English has about four bytes to a token, code and
+/// other Latin scripts three, Chinese about three.
+pub(crate) fn tokens_in(text: &str) -> u64 {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let tokens = digits + (text.len() - digits).div_ceil(3);
+    u64::try_from(tokens).unwrap_or(u64::MAX)
 }
 
-/// The messages that may stand in the prompt: at most the window without room for an answer.
-pub(crate) fn fit(branch: &[Message], system: &str, window: Option<u32>) -> Fitted {
-    let mut turns = alternate(branch);
-    let fixed = estimate_tokens(system.len()) + MESSAGE_OVERHEAD;
-    let costs: Vec<u64> = turns.iter().map(Turn::tokens).collect();
-    let total = fixed + costs.iter().sum::<u64>();
-    let budget = window.map_or(u64::MAX, |window| {
+/// About how many tokens a message of these parts has.
+pub(crate) fn tokens_of(parts: &[Part]) -> u64 {
+    let words = parts.iter().flat_map(sent);
+    words.map(tokens_in).sum::<u64>() + MESSAGE_OVERHEAD
+}
+
+/// How many tokens a request may have: the window without room for an answer; no limit when the
+/// window is not known.
+pub(crate) fn budget(window: Option<u32>) -> u64 {
+    window.map_or(u64::MAX, |window| {
         let window = u64::from(window);
         window - (window / 4).min(4096)
-    });
+    })
+}
+
+/// The newest messages that are within the budget together with the system prompt; the newest one
+/// even when it is not. Days are told as they are in the time zone.
+pub(crate) fn fit(branch: &[Message], system: &str, budget: u64, zone: &TimeZone) -> Fitted {
+    let mut turns = alternate(branch);
+    let fixed = tokens_in(system) + MESSAGE_OVERHEAD;
+    let costs: Vec<u64> = turns.iter().map(|turn| tokens_of(&turn.parts)).collect();
+    let total = fixed + costs.iter().sum::<u64>();
     let cut = if total > budget {
         exchanges_to_drop(&costs, total - budget) * 2
     } else {
@@ -66,9 +82,16 @@ pub(crate) fn fit(branch: &[Message], system: &str, window: Option<u32>) -> Fitt
     let dropped = turns.iter().map(|turn| turn.stored).sum();
     let tokens = total - costs.iter().take(cut).sum::<u64>();
     Fitted {
-        messages: dated(kept),
+        messages: dated(kept, zone),
         dropped,
         tokens,
+    }
+}
+
+impl Fitted {
+    /// The budget to try when a server found this too long; `None` when there is nothing to drop.
+    pub(crate) fn shorter(&self) -> Option<u64> {
+        (self.messages.len() > 2).then_some(self.tokens / 3 * 2)
     }
 }
 
@@ -90,7 +113,7 @@ fn exchanges_to_drop(costs: &[u64], excess: u64) -> usize {
 }
 
 /// One speaker's words until the other speaks.
-struct Turn {
+struct Speech {
     role: Role,
     parts: Vec<Part>,
     at: i64,
@@ -98,33 +121,34 @@ struct Turn {
     stored: u32,
 }
 
-impl Turn {
-    fn tokens(&self) -> u64 {
-        let bytes: usize = self.parts.iter().map(sent_bytes).sum();
-        estimate_tokens(bytes) + MESSAGE_OVERHEAD
-    }
-}
-
-/// The bytes of a part that a model reads again. Thinking goes back only where a provider signed it.
-fn sent_bytes(part: &Part) -> usize {
+/// What a model reads again of a part. Thinking goes back only where a provider signed it.
+fn sent(part: &Part) -> [&str; 2] {
     match part {
-        Part::Text { text, .. } => text.len(),
-        Part::Thinking { text, blob, .. } => blob.as_ref().map_or(0, |_| text.len()),
+        Part::Text { text, .. }
+        | Part::Thinking {
+            text,
+            blob: Some(_),
+            ..
+        } => [text, ""],
         Part::ToolCall {
             name, arguments, ..
-        } => name.len() + arguments.len(),
-        Part::ToolResult { content, .. } => content.len(),
-        Part::Image { .. } | Part::File { .. } => 0,
+        } => [name, arguments],
+        Part::ToolResult { content, .. } => [content, ""],
+        Part::Thinking { blob: None, .. } | Part::Image { .. } | Part::File { .. } => ["", ""],
     }
 }
 
 /// Makes the branch alternate, as many chat templates demand: an answer of which nothing came is
 /// left out, and what the person said before and after it becomes one message.
-fn alternate(branch: &[Message]) -> Vec<Turn> {
-    let mut turns: Vec<Turn> = Vec::new();
+fn alternate(branch: &[Message]) -> Vec<Speech> {
+    let mut turns: Vec<Speech> = Vec::new();
     let mut skipped = 0;
     for message in branch {
-        let says = message.parts.iter().any(|part| sent_bytes(part) > 0);
+        let says = message
+            .parts
+            .iter()
+            .flat_map(sent)
+            .any(|words| !words.is_empty());
         let first_is_answer = turns.is_empty() && message.role == Role::Assistant;
         if first_is_answer || (message.role == Role::Assistant && !says) {
             skipped += 1;
@@ -135,7 +159,7 @@ fn alternate(branch: &[Message]) -> Vec<Turn> {
                 join(&mut last.parts, &message.parts);
                 last.stored += 1 + skipped;
             }
-            None => turns.push(Turn {
+            None => turns.push(Speech {
                 role: message.role,
                 parts: message.parts.clone(),
                 at: message.created_at,
@@ -167,18 +191,19 @@ fn join(parts: &mut Vec<Part>, more: &[Part]) {
 }
 
 /// Writes the date before the first message of the person, and before each that begins another day.
-fn dated(turns: Vec<Turn>) -> Vec<RequestMessage> {
+fn dated(turns: Vec<Speech>, zone: &TimeZone) -> Vec<RequestMessage> {
     let mut last_day = None;
     let mut messages = Vec::with_capacity(turns.len());
-    for Turn {
+    for Speech {
         role,
         mut parts,
         at,
         ..
     } in turns
     {
-        if role == Role::User && last_day.replace(clock::day(at)) != Some(clock::day(at)) {
-            let note = format!("[Today is {}.]\n\n", clock::date_in_words(at));
+        let day = clock::day(at, zone);
+        if role == Role::User && last_day.replace(day) != Some(day) {
+            let note = format!("[Today is {}.]\n\n", clock::in_words(day));
             match parts.first_mut() {
                 Some(Part::Text { text, .. }) => text.insert_str(0, &note),
                 _ => parts.insert(0, Part::text(note.trim_end())),
@@ -191,10 +216,11 @@ fn dated(turns: Vec<Turn>) -> Vec<RequestMessage> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
     use protocol::{ConversationId, Message, MessageId, MessageState, Part, Role};
     use providers::RequestMessage;
 
-    use super::{Fitted, fit, system_prompt};
+    use super::{Fitted, budget, fit, system_prompt, tokens_in};
 
     const DAY: i64 = 86_400_000;
 
@@ -242,7 +268,12 @@ mod tests {
     }
 
     fn fitted(branch: &[Message], window: Option<u32>) -> Fitted {
-        fit(branch, &system_prompt(""), window)
+        fit(
+            branch,
+            &system_prompt(""),
+            budget(window),
+            &TimeZone::UTC,
+        )
     }
 
     #[test]
@@ -280,6 +311,25 @@ mod tests {
             (1, 6),
             "even when it does not fit"
         );
+    }
+
+    #[test]
+    fn digits_are_tokens_of_their_own() {
+        assert_eq!(tokens_in("six six"), 3);
+        assert_eq!(tokens_in("3.14159"), 7);
+        assert_eq!(tokens_in(&"0123456789".repeat(100)), 1000);
+    }
+
+    #[test]
+    fn what_a_server_finds_too_long_becomes_shorter_until_one_message_is_left() {
+        let branch = exchanges(12, 300);
+        let mut last = fitted(&branch, None);
+        while let Some(less) = last.shorter() {
+            let next = fit(&branch, &system_prompt(""), less, &TimeZone::UTC);
+            assert!(next.dropped > last.dropped, "{} dropped", next.dropped);
+            last = next;
+        }
+        assert_eq!((last.messages.len(), last.dropped), (1, 24));
     }
 
     #[test]
