@@ -23,17 +23,13 @@ pub(crate) struct RenderCache {
 struct Entry {
     id: MessageId,
     /// Tells a finished message from the same one after it was continued.
-    finished_at: Option<i64>,
+    finished_at: i64,
     bytes: usize,
     parts: Arc<Vec<PartView>>,
 }
 
 impl RenderCache {
-    pub(crate) fn get(
-        &mut self,
-        id: MessageId,
-        finished_at: Option<i64>,
-    ) -> Option<Arc<Vec<PartView>>> {
+    pub(crate) fn get(&mut self, id: MessageId, finished_at: i64) -> Option<Arc<Vec<PartView>>> {
         let place = self.entries.iter().rposition(|entry| entry.id == id)?;
         let entry = self.entries.remove(place)?;
         if entry.finished_at != finished_at {
@@ -49,7 +45,7 @@ impl RenderCache {
     pub(crate) fn put(
         &mut self,
         id: MessageId,
-        finished_at: Option<i64>,
+        finished_at: i64,
         bytes: usize,
         parts: Arc<Vec<PartView>>,
     ) {
@@ -82,22 +78,22 @@ mod tests {
         let mut cache = RenderCache::default();
         let ids: Vec<MessageId> = (0..=KEPT).map(|_| MessageId::generate()).collect();
         for id in &ids[..KEPT] {
-            cache.put(*id, Some(1), 1, Arc::default());
+            cache.put(*id, 1, 1, Arc::default());
         }
-        assert!(cache.get(ids[0], Some(1)).is_some(), "it fits");
-        cache.put(ids[KEPT], Some(1), 1, Arc::default());
-        assert!(cache.get(ids[0], Some(1)).is_some(), "it was shown again");
-        assert!(cache.get(ids[1], Some(1)).is_none(), "it made room");
+        assert!(cache.get(ids[0], 1).is_some(), "it fits");
+        cache.put(ids[KEPT], 1, 1, Arc::default());
+        assert!(cache.get(ids[0], 1).is_some(), "it was shown again");
+        assert!(cache.get(ids[1], 1).is_none(), "it made room");
     }
 
     #[test]
     fn a_continued_message_is_rendered_anew_and_huge_ones_are_not_kept() {
         let mut cache = RenderCache::default();
         let id = MessageId::generate();
-        cache.put(id, Some(1), 10, Arc::default());
-        assert!(cache.get(id, Some(2)).is_none());
+        cache.put(id, 1, 10, Arc::default());
+        assert!(cache.get(id, 2).is_none());
         assert_eq!(cache.bytes, 0);
-        cache.put(id, Some(1), 5 << 20, Arc::default());
-        assert!(cache.get(id, Some(1)).is_none());
+        cache.put(id, 1, 5 << 20, Arc::default());
+        assert!(cache.get(id, 1).is_none());
     }
 }

@@ -2,10 +2,10 @@
 //! answer ended. Each commits what the person did before anything leaves the machine.
 
 use protocol::{
-    AppError, Conversation, ConversationId, EditMessage, Effort, ErrorCode, Message, MessageId,
-    ModelRef, Part, RegenerateMessage, Role, SendMessage, TurnId, TurnStarted,
+    AppError, Conversation, ConversationId, EditMessage, Effort, ErrorCode, MessageId, ModelRef,
+    Part, RegenerateMessage, Role, SendMessage, TurnId, TurnStarted,
 };
-use store::{NewConversation, Store};
+use store::{Question, Store};
 use tokio::sync::watch;
 
 use crate::draft::Draft;
@@ -18,6 +18,13 @@ use crate::{Change, Engine, clock, title, turn};
 
 /// The longest message, in bytes.
 const TEXT_BYTES: usize = 1 << 20;
+
+/// Whom to ask, and how.
+struct Asking {
+    model: ModelRef,
+    route: Route,
+    effort: Option<Effort>,
+}
 
 impl Engine {
     /// Commits a message of the person and starts the answer to it.
@@ -39,37 +46,16 @@ impl Engine {
             Some(id) => Some(living(&store, id).await?),
             None => None,
         };
-        let asked = self.choose(model, known.as_ref()).await?;
-        let at = clock::now_ms();
-        let conversation = match known {
-            Some(known) => known,
-            None => {
-                store
-                    .create(
-                        NewConversation {
-                            model: Some(asked.0.clone()),
-                        },
-                        at,
-                    )
-                    .await?
-            }
+        let asking = self.choose(model, known.as_ref(), effort).await?;
+        let words = vec![Part::text(text.clone())];
+        let (slot, question) = match known {
+            Some(known) => (
+                Some(self.inner.turns.reserve(known.id)?),
+                Question::Next(known.id, words),
+            ),
+            None => (None, Question::First(words)),
         };
-        let slot = self.inner.turns.reserve(conversation.id)?;
-        // Read again now that no other turn can move it.
-        let leaf = store.conversation(conversation.id).await?.leaf;
-        let question = store
-            .append_user(conversation.id, leaf, vec![Part::text(text)], at)
-            .await?;
-        self.answer(
-            slot,
-            &store,
-            &conversation,
-            Some(question.id),
-            &question,
-            asked,
-            effort,
-        )
-        .await
+        self.ask(store, slot, question, text, asking).await
     }
 
     /// Commits another wording of a message, beside the old one, and starts the answer to it.
@@ -90,22 +76,11 @@ impl Engine {
             return Err(invalid("only messages of your own can be edited"));
         }
         let conversation = living(&store, old.conversation_id).await?;
-        let asked = self.choose(model, Some(&conversation)).await?;
+        let asking = self.choose(model, Some(&conversation), effort).await?;
         let slot = self.inner.turns.reserve(conversation.id)?;
-        let parts = vec![Part::text(text)];
-        let question = store
-            .append_user(conversation.id, old.parent_id, parts, clock::now_ms())
-            .await?;
-        self.answer(
-            slot,
-            &store,
-            &conversation,
-            Some(question.id),
-            &question,
-            asked,
-            effort,
-        )
-        .await
+        let words = vec![Part::text(text.clone())];
+        let question = Question::After(conversation.id, old.parent_id, words);
+        self.ask(store, Some(slot), question, text, asking).await
     }
 
     /// Starts another answer beside the given one: a second opinion, or a retry of one that failed.
@@ -127,9 +102,10 @@ impl Engine {
             (Role::Assistant, Some(parent)) => store.message(parent).await?,
             (Role::Assistant, None) => return Err(invalid("this answer has no question")),
         };
-        let asked = self.choose(model, Some(&conversation)).await?;
+        let asking = self.choose(model, Some(&conversation), effort).await?;
         let slot = self.inner.turns.reserve(conversation.id)?;
-        self.answer(slot, &store, &conversation, None, &question, asked, effort)
+        let again = Question::Again(conversation.id, question.id);
+        self.ask(store, Some(slot), again, question.text(), asking)
             .await
     }
 
@@ -140,6 +116,9 @@ impl Engine {
     /// As [`send`](Self::send); `InvalidRequest` when there is nothing to continue.
     pub async fn continue_answer(&self, id: MessageId) -> Result<TurnStarted, AppError> {
         let store = self.store()?;
+        if let Some(unsaved) = self.inner.turns.unsaved(id) {
+            return Err(unsaved.error.clone());
+        }
         let old = store.message(id).await?;
         let conversation = living(&store, old.conversation_id).await?;
         let question = match old.parent_id {
@@ -150,7 +129,9 @@ impl Engine {
                 ));
             }
         };
-        let (model, route) = self.choose(old.model.clone(), Some(&conversation)).await?;
+        let asking = self
+            .choose(old.model.clone(), Some(&conversation), None)
+            .await?;
         let slot = self.inner.turns.reserve(conversation.id)?;
         let old = store.reopen(id, clock::now_ms()).await?;
         // Only visible text can be gone on with; cut-off thinking is kept and done again.
@@ -161,16 +142,16 @@ impl Engine {
             conversation_id: conversation.id,
             user_message_id: None,
             message_id: id,
-            model,
+            model: asking.model,
         };
         let draft = Draft::new(started.clone(), &old.parts, joined);
         let job = Job {
             store,
-            route,
+            route: asking.route,
             question,
             continued: Some(old),
             joined,
-            effort: None,
+            effort: asking.effort,
         };
         self.begin(slot, draft, job);
         Ok(started)
@@ -185,10 +166,11 @@ impl Engine {
     /// at any time. `None` when the answer is not being written: read it from the store.
     #[must_use]
     pub fn attach(&self, message: MessageId) -> Option<TurnStream> {
-        self.inner
-            .turns
-            .of_message(message)
-            .map(|turn| TurnStream::new(turn.draft.clone()))
+        let turn = self.inner.turns.of_message(message);
+        if turn.is_none() {
+            self.recover_later();
+        }
+        turn.map(|turn| TurnStream::new(turn.draft.clone()))
     }
 
     /// A turn as events for a window that is sometimes hidden.
@@ -197,56 +179,50 @@ impl Engine {
         Presenter::new(stream, visible, self.inner.closing.clone())
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the last step of three ways to ask"
-    )]
-    async fn answer(
+    /// Stores the question with its answer to come, and lets the answer begin. Where no place is
+    /// taken yet, the conversation is new.
+    async fn ask(
         &self,
-        slot: Slot,
-        store: &Store,
-        conversation: &Conversation,
-        written: Option<MessageId>,
-        question: &Message,
-        (model, route): (ModelRef, Route),
-        effort: Option<Effort>,
+        store: Store,
+        slot: Option<Slot>,
+        question: Question,
+        words: String,
+        asking: Asking,
     ) -> Result<TurnStarted, AppError> {
-        let at = clock::now_ms();
-        let asked = Some(model.clone());
-        let answer = store
-            .open_assistant(conversation.id, Some(question.id), asked, at)
-            .await?;
+        let Asking {
+            model,
+            route,
+            effort,
+        } = asking;
+        let is_new = !matches!(question, Question::Again(..));
+        let asked = store.ask(question, &model, clock::now_ms()).await?;
+        let slot = match slot {
+            Some(slot) => slot,
+            None => self.inner.turns.reserve(asked.conversation)?,
+        };
         let started = TurnStarted {
             turn_id: TurnId::generate(),
-            conversation_id: conversation.id,
-            user_message_id: written,
-            message_id: answer.id,
+            conversation_id: asked.conversation,
+            user_message_id: is_new.then_some(asked.question),
+            message_id: asked.answer,
             model: model.clone(),
         };
         let draft = Draft::new(started.clone(), &[], false);
-        let (store, question) = (store.clone(), question.clone());
         let job = Job {
             store: store.clone(),
             route,
-            question: question.id,
+            question: asked.question,
             continued: None,
             joined: false,
             effort,
         };
         self.begin(slot, draft, job);
         let engine = self.clone();
-        let chosen = (conversation.model.as_ref() != Some(&model)).then(|| model.clone());
-        let id = conversation.id;
         self.spawn(async move {
-            if let Some(model) = chosen
-                && let Err(error) = store.set_model(id, Some(&model)).await
-            {
-                tracing::warn!(%error, "the conversation's model was not noted");
-            }
             if let Err(error) = engine.note_recent(&model).await {
                 tracing::warn!(%error, "the recent model was not noted");
             }
-            title::give_first(&engine, &store, id, &question).await;
+            title::give_first(&engine, &store, asked.conversation, &words).await;
         });
         Ok(started)
     }
@@ -255,10 +231,7 @@ impl Engine {
         let turn = slot.begin(draft, self.inner.closing.child_token());
         let engine = self.clone();
         self.announce(Change::Conversations);
-        self.spawn(async move {
-            turn::run(&engine, &turn, job).await;
-            drop(slot);
-        });
+        self.spawn(async move { turn::run(&engine, &turn, slot, job).await });
     }
 
     /// The model to ask, and who answers for it.
@@ -266,7 +239,8 @@ impl Engine {
         &self,
         model: Option<ModelRef>,
         conversation: Option<&Conversation>,
-    ) -> Result<(ModelRef, Route), AppError> {
+        effort: Option<Effort>,
+    ) -> Result<Asking, AppError> {
         if self.inner.closing.is_cancelled() {
             return Err(AppError::new(
                 ErrorCode::Busy,
@@ -278,7 +252,11 @@ impl Engine {
             None => self.default_model().await?,
         };
         let route = self.route(&model).await?;
-        Ok((model, route))
+        Ok(Asking {
+            model,
+            route,
+            effort,
+        })
     }
 }
 

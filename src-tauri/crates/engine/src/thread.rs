@@ -37,7 +37,31 @@ impl Engine {
             conversation,
             messages,
             before: page.before,
+            after: page.after,
         })
+    }
+
+    /// The page of the conversation's branch with a message in its middle, 200 at most. Where the
+    /// message stands on another branch than the one that is shown, that one is shown from now on.
+    ///
+    /// # Errors
+    /// `NotFound`, and the store's.
+    pub async fn thread_around(
+        &self,
+        id: ConversationId,
+        message: MessageId,
+        limit: u32,
+    ) -> Result<ThreadView, AppError> {
+        let depth = self.readable()?.depth(message).await?;
+        let end = depth
+            .saturating_add(limit.clamp(1, PAGE) / 2)
+            .saturating_add(1);
+        let shown = self.thread(id, Some(end), limit).await?;
+        if shown.messages.iter().any(|one| one.id == message) {
+            return Ok(shown);
+        }
+        let newest = self.select_sibling(message).await?;
+        self.thread(newest.conversation.id, Some(end), limit).await
     }
 
     /// One message as shown.
@@ -107,21 +131,14 @@ impl Engine {
         }: BranchMessage,
         places: &HashMap<ProviderId, Option<RunsAt>>,
     ) -> MessageView {
-        let parts = if self.catch_up(&mut message) {
-            message
-                .parts
-                .iter()
-                .map(|part| part_view(part, message.role))
-                .collect()
-        } else {
-            self.rendered(&message)
-        };
+        let newest = self.catch_up(&mut message);
+        let parts = self.rendered(&message, newest == Newest::Stored);
         let asked = message.served_by.as_ref().or(message.model.as_ref());
         let runs_at = asked.and_then(|model| match model.provider.is_inhouse() {
             true => Some(RunsAt::InHouse),
             false => places.get(&model.provider).cloned().flatten(),
         });
-        let can_continue = message.can_continue();
+        let can_continue = newest != Newest::Unsaved && message.can_continue();
         MessageView {
             id: message.id,
             parent_id: message.parent_id,
@@ -142,44 +159,71 @@ impl Engine {
         }
     }
 
-    /// A message that grows is further in its draft than in the store. Whether it grows.
-    fn catch_up(&self, message: &mut Message) -> bool {
-        let turn = self.inner.turns.running(message.id);
-        if let Some(turn) = &turn {
-            message.parts = turn.draft.read(|grown| grown.parts(clock::now_ms()));
+    /// Brings a message up to what is nowhere but in memory: the draft of one that grows, the end of
+    /// one that could not be stored.
+    pub(crate) fn catch_up(&self, message: &mut Message) -> Newest {
+        if message.state != MessageState::Streaming {
+            return Newest::Stored;
         }
-        turn.is_some()
+        if let Some(unsaved) = self.inner.turns.unsaved(message.id) {
+            let finish = unsaved.finish.clone();
+            message.state = MessageState::Failed;
+            message.error = Some(unsaved.error.clone());
+            message.parts = finish.parts;
+            message.served_by = finish.served_by;
+            message.usage = finish.usage;
+            message.first_token_at = finish.first_token_at;
+            message.finished_at = Some(finish.finished_at);
+            return Newest::Unsaved;
+        }
+        // One that has ended since the row was read is whole in its draft too.
+        match self.inner.turns.of_message(message.id) {
+            Some(turn) => {
+                message.parts = turn.draft.read(|grown| grown.parts(clock::now_ms()));
+                Newest::Growing
+            }
+            None => Newest::Stored,
+        }
     }
 
-    fn rendered(&self, message: &Message) -> Vec<PartView> {
+    fn rendered(&self, message: &Message, is_stored: bool) -> Vec<PartView> {
+        let render = || {
+            message
+                .parts
+                .iter()
+                .map(|part| part_view(part, message.role))
+                .collect::<Vec<_>>()
+        };
+        // Only an end that was stored tells one state of an answer from another.
+        let ended = message
+            .finished_at
+            .filter(|_| is_stored && message.role == Role::Assistant);
+        let Some(finished_at) = ended else {
+            return render();
+        };
         let cache = || {
             self.inner
                 .rendered
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
         };
-        if message.role == Role::User {
-            return message
-                .parts
-                .iter()
-                .map(|part| part_view(part, Role::User))
-                .collect();
-        }
-        let known = cache().get(message.id, message.finished_at);
+        let known = cache().get(message.id, finished_at);
         let parts = known.unwrap_or_else(|| {
-            let parts = message
-                .parts
-                .iter()
-                .map(|part| part_view(part, Role::Assistant));
-            let parts = Arc::new(parts.collect::<Vec<_>>());
-            if message.state != MessageState::Streaming {
-                let bytes = message.parts.iter().map(part_bytes).sum();
-                cache().put(message.id, message.finished_at, bytes, Arc::clone(&parts));
-            }
+            let parts = Arc::new(render());
+            let bytes = message.parts.iter().map(part_bytes).sum();
+            cache().put(message.id, finished_at, bytes, Arc::clone(&parts));
             parts
         });
         Arc::unwrap_or_clone(parts)
     }
+}
+
+/// Where the newest state of a message is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Newest {
+    Stored,
+    Growing,
+    Unsaved,
 }
 
 fn part_view(part: &Part, role: Role) -> PartView {

@@ -1,13 +1,15 @@
 //! The turns that run: one at a time in a conversation, found by the answer that grows or by the
-//! turn's id.
+//! turn's id. And the answers that have ended and could not be stored yet.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::{AppError, ConversationId, ErrorCode, MessageId, TurnId};
+use store::Finish;
 use tokio_util::sync::CancellationToken;
 
-use crate::draft::{Draft, End};
+use crate::draft::Draft;
+use crate::grown::End;
 
 /// Turns that have ended are still found, so that a caller who follows what it has just started
 /// never comes too late.
@@ -21,6 +23,15 @@ pub(crate) struct Turn {
     pub(crate) cancel: CancellationToken,
 }
 
+/// The end of an answer that the store did not take, on a full disk say: nowhere else is all of its
+/// text.
+#[derive(Debug)]
+pub(crate) struct Unsaved {
+    pub(crate) finish: Finish,
+    /// Why it is not stored, and what to do.
+    pub(crate) error: AppError,
+}
+
 /// All turns of an engine.
 #[derive(Debug, Default)]
 pub(crate) struct Turns {
@@ -32,6 +43,7 @@ struct State {
     reserved: HashSet<ConversationId>,
     running: HashMap<ConversationId, Arc<Turn>>,
     ended: VecDeque<Arc<Turn>>,
+    unsaved: HashMap<MessageId, Arc<Unsaved>>,
 }
 
 /// A conversation's only place for a turn. Dropping it frees the place and ends what ran in it, so
@@ -42,6 +54,7 @@ pub(crate) struct Slot {
     turns: Arc<Turns>,
     conversation: ConversationId,
     turn: Option<Arc<Turn>>,
+    freed: bool,
 }
 
 impl Turns {
@@ -55,6 +68,7 @@ impl Turns {
                 turns: Arc::clone(self),
                 conversation,
                 turn: None,
+                freed: false,
             })
         } else {
             Err(AppError::new(
@@ -72,16 +86,6 @@ impl Turns {
         running
             .or_else(|| state.ended.iter().rev().find(writes))
             .map(Arc::clone)
-    }
-
-    /// The turn that still writes the given answer.
-    pub(crate) fn running(&self, message: MessageId) -> Option<Arc<Turn>> {
-        let state = self.state();
-        state
-            .running
-            .values()
-            .find(|turn| turn.draft.started().message_id == message)
-            .cloned()
     }
 
     /// Asks a turn to end; one that has ended stays as it is.
@@ -103,6 +107,21 @@ impl Turns {
         }
     }
 
+    /// Keeps the end of an answer until it is stored.
+    pub(crate) fn keep_unsaved(&self, message: MessageId, unsaved: Arc<Unsaved>) {
+        self.state().unsaved.insert(message, unsaved);
+    }
+
+    /// The end of an answer that could not be stored yet.
+    pub(crate) fn unsaved(&self, message: MessageId) -> Option<Arc<Unsaved>> {
+        self.state().unsaved.get(&message).cloned()
+    }
+
+    /// Forgets what is stored now, or is gone with its conversation.
+    pub(crate) fn forget_unsaved(&self, message: MessageId) {
+        self.state().unsaved.remove(&message);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -122,15 +141,18 @@ impl Slot {
             .insert(self.conversation, Arc::clone(&turn));
         turn
     }
-}
 
-impl Drop for Slot {
-    fn drop(&mut self) {
+    /// Frees the place and then ends the turn, so that whoever hears of the end can ask at once.
+    pub(crate) fn end(mut self, end: End) {
+        self.free();
         if let Some(turn) = &self.turn {
-            turn.draft.end(End::Failed(AppError::new(
-                ErrorCode::Interrupted,
-                "the answer was cut off inside Pilotfish: continue it or ask again",
-            )));
+            turn.draft.end(end);
+        }
+    }
+
+    fn free(&mut self) {
+        if std::mem::replace(&mut self.freed, true) {
+            return;
         }
         let mut state = self.turns.state();
         state.reserved.remove(&self.conversation);
@@ -139,6 +161,18 @@ impl Drop for Slot {
                 state.ended.pop_front();
             }
             state.ended.push_back(turn);
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.free();
+        if let Some(turn) = &self.turn {
+            turn.draft.end(End::Failed(AppError::new(
+                ErrorCode::Interrupted,
+                "the answer was cut off inside Pilotfish: continue it or ask again",
+            )));
         }
     }
 }

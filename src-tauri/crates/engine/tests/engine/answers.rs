@@ -147,6 +147,7 @@ async fn a_cut_answer_is_interrupted_and_goes_on() {
         (answer.state, shown(&answer)),
         (MessageState::Interrupted, html("one, two"))
     );
+    assert!(answer.can_continue);
 
     let again = engine.continue_answer(started.message_id).await.unwrap();
     assert_eq!(
@@ -155,8 +156,8 @@ async fn a_cut_answer_is_interrupted_and_goes_on() {
     );
     let mut stream = engine.attach(again.message_id).unwrap();
     let mut call = server.call().await;
-    let last = call.messages().pop().unwrap();
-    assert_eq!(last, ("assistant".to_owned(), "one, two".to_owned()));
+    let kept = ("assistant".to_owned(), "one, two".to_owned());
+    assert!(call.messages().contains(&kept), "{:?}", call.messages());
     call.begin().await;
     call.say(", three").await;
     until(&mut stream, "one, two, three").await;
@@ -167,6 +168,7 @@ async fn a_cut_answer_is_interrupted_and_goes_on() {
         (answer.state, answer.error.clone()),
         (MessageState::Complete, None)
     );
+    assert!(!answer.can_continue);
     assert_eq!(shown(&answer), html("one, two, three"));
     assert_eq!(answer.parts.len(), 1, "the text is one part still");
     let thread = engine
@@ -180,6 +182,83 @@ async fn a_cut_answer_is_interrupted_and_goes_on() {
         .await
         .unwrap_err();
     assert_eq!(error.code, ErrorCode::InvalidRequest, "it is whole now");
+}
+
+#[tokio::test]
+async fn an_answer_that_broke_off_for_a_passing_reason_goes_on() {
+    let (_home, engine, mut server) = engine_and_server().await;
+    let (started, mut stream, mut call) = ask(&engine, &mut server, None, "Count").await;
+    call.begin().await;
+    call.say("one").await;
+    until(&mut stream, "one").await;
+    let error = json!({ "message": "overloaded", "type": "overloaded_error" });
+    call.data(&json!({ "error": error })).await;
+    let TurnUpdate::Failed { error, .. } = end(&mut stream).await else {
+        panic!("an error is no success")
+    };
+    assert_eq!(error.code, ErrorCode::Overloaded);
+    let answer = engine.message(started.message_id).await.unwrap();
+    assert_eq!(
+        (answer.state, answer.error.map(|error| error.code)),
+        (MessageState::Interrupted, Some(ErrorCode::Overloaded))
+    );
+    assert!(answer.can_continue);
+}
+
+#[tokio::test]
+async fn the_estimate_of_a_continuation_counts_what_is_new() {
+    let (_home, engine, mut server) = engine_and_server().await;
+    let (started, mut stream, mut call) = ask(&engine, &mut server, None, "Count").await;
+    call.begin().await;
+    call.think(&"hm ".repeat(1000)).await;
+    call.say("one, ").await;
+    until(&mut stream, "one, ").await;
+    engine.cancel(started.turn_id);
+    end(&mut stream).await;
+    let tokens = async || {
+        let answer = engine.message(started.message_id).await.unwrap();
+        answer.usage.unwrap().output_tokens.unwrap()
+    };
+    let first = tokens().await;
+    assert!((1000..1100).contains(&first), "{first}");
+
+    let again = engine.continue_answer(started.message_id).await.unwrap();
+    let mut stream = engine.attach(again.message_id).unwrap();
+    let mut call = server.call().await;
+    call.begin().await;
+    call.say("two, three").await;
+    until(&mut stream, "two, three").await;
+    engine.cancel(again.turn_id);
+    end(&mut stream).await;
+    assert_eq!(tokens().await, first + 4);
+}
+
+#[tokio::test]
+async fn a_name_that_cannot_be_read_back_is_no_name() {
+    let (_home, engine, mut server) = engine_and_server().await;
+    for name in ["m".repeat(300), "m\u{7}".to_owned()] {
+        let (started, mut stream, mut call) = ask(&engine, &mut server, None, "Hi").await;
+        call.begin().await;
+        let choice = json!({ "index": 0, "delta": { "content": "Hello" } });
+        call.data(&json!({ "id": "c", "model": name, "choices": [choice] }))
+            .await;
+        until(&mut stream, "Hello").await;
+        engine.cancel(started.turn_id);
+        end(&mut stream).await;
+        let answer = engine.message(started.message_id).await.unwrap();
+        assert_eq!(answer.served_by, None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_hears_of_the_end_can_ask_at_once() {
+    let (_home, engine, mut server) = engine_and_server().await;
+    let id = exchange(&engine, &mut server, None, "q", "a")
+        .await
+        .conversation_id;
+    for _ in 0..20 {
+        exchange(&engine, &mut server, Some(id), "q", "a").await;
+    }
 }
 
 #[tokio::test]

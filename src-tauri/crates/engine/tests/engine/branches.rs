@@ -2,9 +2,11 @@
 
 use engine::TurnUpdate;
 use pretty_assertions::assert_eq;
-use protocol::{EditMessage, ErrorCode, MessageView, RegenerateMessage, SendMessage};
+use protocol::{EditMessage, Effort, ErrorCode, MessageView, Part, RegenerateMessage, SendMessage};
 
-use crate::scripted::{Server, add, end, engine_and_server, exchange, model, question, shown};
+use crate::scripted::{
+    Server, add, beside, end, engine_and_server, exchange, model, question, shown,
+};
 
 fn texts(messages: &[MessageView]) -> Vec<String> {
     messages
@@ -57,10 +59,11 @@ async fn another_answer_and_another_wording_are_siblings() {
         message_id,
         text: "q2, better".to_owned(),
         model: None,
-        effort: None,
+        effort: Some(Effort::High),
     };
     let edited = engine.edit(edit).await.unwrap();
     let call = server.call().await;
+    assert_eq!(call.body["reasoning_effort"], "high");
     let sent: Vec<String> = call
         .messages()
         .into_iter()
@@ -90,6 +93,28 @@ async fn another_answer_and_another_wording_are_siblings() {
         "q2",
         "nothing is overwritten"
     );
+}
+
+#[tokio::test]
+async fn a_question_that_was_never_answered_gets_an_answer() {
+    let (home, engine, mut server) = engine_and_server().await;
+    let started = exchange(&engine, &mut server, None, "q1", "a1").await;
+    let id = started.conversation_id;
+    let (leaf, words) = (Some(started.message_id), vec![Part::text("q2")]);
+    let store = beside(&home).await;
+    let left = store.append_user(id, leaf, words, 1).await.unwrap();
+
+    let again = RegenerateMessage {
+        message_id: left.id,
+        model: None,
+        effort: None,
+    };
+    let answered = engine.regenerate(again).await.unwrap();
+    assert_eq!(answered.user_message_id, None, "nothing was written anew");
+    server.call().await.answer("a2").await;
+    end(&mut engine.attach(answered.message_id).unwrap()).await;
+    let thread = engine.thread(id, None, 50).await.unwrap();
+    assert_eq!(texts(&thread.messages), ["q1", "a1", "q2", "a2"]);
 }
 
 #[tokio::test]

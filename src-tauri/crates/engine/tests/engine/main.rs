@@ -8,10 +8,14 @@
 )]
 
 mod answers;
+mod api_keys;
 mod branches;
+mod disk;
 mod house;
 mod keys;
+mod limits;
 mod models;
+mod recovery;
 mod restart;
 mod scripted;
 mod windows;

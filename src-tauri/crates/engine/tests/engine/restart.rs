@@ -8,7 +8,7 @@ use protocol::{ErrorCode, MessageState, StoreState};
 use tempfile::TempDir;
 
 use crate::scripted::{
-    Server, add, ask, engine_and_server, exchange, html, open, question, shown, until,
+    Server, add, ask, engine_and_server, exchange, html, open, question, shown, stored, until,
 };
 
 #[test]
@@ -29,7 +29,7 @@ fn an_answer_that_a_crash_cut_off_is_interrupted_and_goes_on() {
         call.begin().await;
         call.say("one, ").await;
         until(&mut stream, "one, ").await;
-        // Events come one after the other: when the second is seen, the first is stored.
+        stored(&home, started.message_id, "one, ").await;
         call.say("two").await;
         until(&mut stream, "two").await;
         (started, call)
@@ -53,6 +53,44 @@ fn an_answer_that_a_crash_cut_off_is_interrupted_and_goes_on() {
         let answer = engine.message(started.message_id).await.unwrap();
         assert_eq!(answer.state, MessageState::Complete);
         assert_eq!(shown(&answer), html(&format!("{kept}three")));
+    });
+}
+
+#[test]
+fn an_answer_of_another_process_that_died_is_interrupted_when_it_is_looked_for() {
+    let home = TempDir::new().unwrap();
+    let outside = tokio::runtime::Runtime::new().unwrap();
+    let mut server = outside.block_on(Server::start());
+    let doomed = tokio::runtime::Runtime::new().unwrap();
+    let (started, call) = doomed.block_on(async {
+        let engine = open(&home).await;
+        add(&engine, "Scripted", &server, false).await;
+        let (started, mut stream, mut call) = ask(&engine, &mut server, None, "Count").await;
+        call.begin().await;
+        call.say("one").await;
+        until(&mut stream, "one").await;
+        stored(&home, started.message_id, "one").await;
+        (started, call)
+    });
+    let id = started.message_id;
+    let (engine, mut changes) = outside.block_on(async {
+        let engine = open(&home).await;
+        assert!(engine.attach(id).is_none());
+        let answer = engine.message(id).await.unwrap();
+        assert_eq!(answer.state, MessageState::Streaming, "it is alive");
+        let changes = engine.changes();
+        (engine, changes)
+    });
+    drop(doomed);
+    outside.block_on(async {
+        call.closed().await;
+        assert!(engine.attach(id).is_none());
+        changes.recv().await.unwrap();
+        let answer = engine.message(id).await.unwrap();
+        assert_eq!(
+            (answer.state, shown(&answer)),
+            (MessageState::Interrupted, html("one"))
+        );
     });
 }
 

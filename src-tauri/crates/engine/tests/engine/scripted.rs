@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use engine::{Config, Engine, Paths, TurnStream, TurnUpdate, WorkerCommand};
 use protocol::{
-    ConversationId, Endpoint, EndpointDraft, MessageView, ModelRef, PartView, SendMessage,
-    TurnStarted,
+    ConversationId, Endpoint, EndpointDraft, MessageId, MessageView, ModelRef, PartView,
+    SendMessage, TurnStarted,
 };
 use serde_json::{Value, json};
+use store::{Opened, Store};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -105,7 +106,8 @@ impl Call {
         self.write(&format!("{:x}\r\n{text}\r\n", text.len())).await;
     }
 
-    async fn data(&mut self, data: &Value) {
+    /// Sends an event as it is.
+    pub(crate) async fn data(&mut self, data: &Value) {
         self.chunk(&format!("data: {data}\n\n")).await;
     }
 
@@ -264,6 +266,28 @@ pub(crate) async fn until(stream: &mut TurnStream, wanted: &str) {
                 other => panic!("it ended with {other:?} before {wanted:?} came: {text:?}"),
             }
         }
+    }
+}
+
+/// Another Pilotfish's view of the same folder.
+pub(crate) async fn beside(home: &TempDir) -> Store {
+    match Store::open(&home.path().join("data")).await.unwrap() {
+        Opened::Ready(store) => store,
+        Opened::Recovery(_) => panic!("the database is damaged"),
+    }
+}
+
+/// Waits until a checkpoint has reached the disk.
+pub(crate) async fn stored(home: &TempDir, message: MessageId, wanted: &str) {
+    let store = beside(home).await;
+    while !store
+        .message(message)
+        .await
+        .unwrap()
+        .text()
+        .contains(wanted)
+    {
+        tokio::task::yield_now().await;
     }
 }
 

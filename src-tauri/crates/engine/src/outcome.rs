@@ -1,0 +1,159 @@
+//! How an answer ended, as it is stored and as its readers are told.
+
+use protocol::{AppError, ErrorCode, Message, MessageState, ModelRef, StopReason, Usage};
+use providers::{ErrorKind, ProviderError};
+use store::Finish;
+
+use crate::context;
+use crate::draft::Draft;
+use crate::grown::{Cursor, End, Grown};
+
+/// How the answer ended.
+pub(crate) enum Outcome {
+    Whole,
+    Broken(MessageState, AppError),
+    Stopped,
+}
+
+/// What was there before the answer grew, and what was sent for it: for the tokens of a provider
+/// that does not count them.
+pub(crate) struct Before<'a> {
+    /// The answer that is gone on with, as it was.
+    pub(crate) continued: Option<&'a Message>,
+    /// Where the draft began.
+    pub(crate) kept: Cursor,
+    /// About how many tokens the request had, when one was sent.
+    pub(crate) sent_tokens: Option<u64>,
+}
+
+impl Outcome {
+    /// An answer that had begun and broke off for a passing reason was cut off and can be gone on
+    /// with; any other has failed.
+    pub(crate) fn broken(error: ProviderError, begun: bool) -> Self {
+        let state = match error.kind {
+            ErrorKind::Interrupted => MessageState::Interrupted,
+            ErrorKind::Network
+            | ErrorKind::Overloaded
+            | ErrorKind::RateLimited
+            | ErrorKind::Unknown
+                if begun =>
+            {
+                MessageState::Interrupted
+            }
+            _ => MessageState::Failed,
+        };
+        Self::Broken(state, error.into())
+    }
+
+    pub(crate) fn cut_off() -> Self {
+        Self::interrupted("the answer was cut off: continue it")
+    }
+
+    pub(crate) fn full() -> Self {
+        Self::interrupted(
+            "the answer is as long as one can be and was stopped there: ask for the rest in a new message",
+        )
+    }
+
+    pub(crate) fn broke_inside() -> Self {
+        Self::interrupted("the answer was cut off inside Pilotfish: continue it or ask again")
+    }
+
+    /// Whether the request was too long for the model.
+    pub(crate) fn is_overflow(&self) -> bool {
+        matches!(self, Self::Broken(_, error) if error.code == ErrorCode::ContextOverflow)
+    }
+
+    fn interrupted(message: &str) -> Self {
+        let error = AppError::new(ErrorCode::Interrupted, message);
+        Self::Broken(MessageState::Interrupted, error)
+    }
+
+    /// The end as it is stored, and as it is told. An answer that was stopped because Pilotfish
+    /// closes was not stopped by the person.
+    pub(crate) fn at_end(
+        self,
+        draft: &Draft,
+        before: &Before<'_>,
+        closing: bool,
+        finished_at: i64,
+    ) -> (Finish, End) {
+        let grown = draft.snapshot();
+        let (state, error, end) = match self {
+            Self::Whole => (MessageState::Complete, None, End::Finished),
+            Self::Stopped if closing => {
+                let error = AppError::new(
+                    ErrorCode::Interrupted,
+                    "Pilotfish was closed while the answer came: continue it",
+                );
+                let told = End::Failed(error.clone());
+                (MessageState::Interrupted, Some(error), told)
+            }
+            Self::Stopped => (MessageState::Cancelled, None, End::Cancelled),
+            Self::Broken(state, error) => (state, Some(error.clone()), End::Failed(error)),
+        };
+        let stop_reason = match end {
+            End::Finished => grown.stop_reason.or(Some(StopReason::Other)),
+            End::Failed(_) | End::Cancelled => None,
+        };
+        let old = before.continued;
+        let finish = Finish {
+            state,
+            parts: grown.parts(finished_at),
+            served_by: served_by(draft, &grown)
+                .or_else(|| old.and_then(|old| old.served_by.clone())),
+            usage: sum(old.and_then(|old| old.usage.clone()), usage(&grown, before)),
+            stop_reason,
+            error,
+            first_token_at: old
+                .and_then(|old| old.first_token_at)
+                .or(grown.first_token_at),
+            finished_at,
+        };
+        (finish, end)
+    }
+}
+
+/// The model as its provider names it, where that is a name which can be read back.
+fn served_by(draft: &Draft, grown: &Grown) -> Option<ModelRef> {
+    let model = grown.served_by.as_ref()?;
+    format!("{}/{model}", draft.started().model.provider)
+        .parse()
+        .ok()
+}
+
+/// What the provider counted, or our estimate when it did not and something was sent.
+fn usage(grown: &Grown, before: &Before<'_>) -> Option<Usage> {
+    if let Some(usage) = &grown.usage {
+        return Some(usage.clone());
+    }
+    grown.first_token_at?;
+    let new = grown.since(&mut before.kept.clone());
+    let tokens = new.iter().map(|delta| context::tokens_in(&delta.text));
+    Some(Usage {
+        input_tokens: before.sent_tokens,
+        output_tokens: Some(tokens.sum()),
+        estimated: true,
+        ..Usage::default()
+    })
+}
+
+/// The tokens of an answer and of its continuation.
+fn sum(first: Option<Usage>, second: Option<Usage>) -> Option<Usage> {
+    let (a, b) = match (first, second) {
+        (Some(a), Some(b)) => (a, b),
+        (one, other) => return one.or(other),
+    };
+    let add = |a: Option<u64>, b: Option<u64>| match (a, b) {
+        (Some(a), Some(b)) => Some(a.saturating_add(b)),
+        (one, other) => one.or(other),
+    };
+    Some(Usage {
+        input_tokens: add(a.input_tokens, b.input_tokens),
+        cached_tokens: add(a.cached_tokens, b.cached_tokens),
+        cache_write_tokens: add(a.cache_write_tokens, b.cache_write_tokens),
+        output_tokens: add(a.output_tokens, b.output_tokens),
+        thinking_tokens: add(a.thinking_tokens, b.thinking_tokens),
+        estimated: a.estimated || b.estimated,
+    })
+}
