@@ -18,6 +18,9 @@ const FRAME: Duration = Duration::from_millis(16);
 /// The most JSON of one event, in bytes, unless a single block is larger.
 const EVENT_BYTES: usize = 8 * 1024;
 
+/// The most text that is rendered at once, in bytes: a few milliseconds of work.
+const AT_ONCE_BYTES: usize = 32 * 1024;
+
 /// What an event without its blocks takes, and then some.
 const ENVELOPE_BYTES: usize = 256;
 
@@ -30,6 +33,8 @@ pub struct Presenter {
     message_id: MessageId,
     /// Renderers of the parts that have begun; `None` for those that are not shown as text.
     parts: Vec<Option<(PartKind, Renderer)>>,
+    /// News that is not rendered yet.
+    backlog: VecDeque<TurnUpdate>,
     /// Events that are due, one a frame.
     due: VecDeque<TurnEvent>,
     next_frame: Instant,
@@ -51,6 +56,7 @@ impl Presenter {
             visible,
             closing,
             parts: Vec::new(),
+            backlog: VecDeque::new(),
             next_frame: Instant::now(),
             was_hidden: false,
         }
@@ -76,17 +82,21 @@ impl Presenter {
                 self.next_frame = Instant::now() + FRAME;
                 return Some(event);
             }
-            let updates = tokio::select! {
-                biased;
-                () = hidden(&mut self.visible) => continue,
-                updates = self.stream.next() => updates?,
-            };
-            self.render(updates);
-            self.was_hidden = false;
+            if self.backlog.is_empty() {
+                let updates = tokio::select! {
+                    biased;
+                    () = hidden(&mut self.visible) => continue,
+                    updates = self.stream.next() => updates?,
+                };
+                self.take(updates);
+                self.was_hidden = false;
+            }
+            self.render_some();
         }
     }
 
-    fn render(&mut self, updates: Vec<TurnUpdate>) {
+    /// Leaves out what a window need not see.
+    fn take(&mut self, updates: Vec<TurnUpdate>) {
         let ended = updates.iter().any(|update| {
             use TurnUpdate::{Cancelled, Failed, Finished};
             matches!(update, Finished | Failed { .. } | Cancelled)
@@ -99,13 +109,37 @@ impl Presenter {
         let grew = updates
             .iter()
             .any(|update| matches!(update, TurnUpdate::Delta { .. }));
-        let message_id = self.message_id;
         for update in updates {
             match update {
                 // The first words must not wait a frame for old news.
                 TurnUpdate::Reading { .. } if grew || ended => {}
                 TurnUpdate::Delta { .. } if unseen => {}
-                TurnUpdate::Delta { part, kind, text } => self.grow(part, kind, &text),
+                TurnUpdate::Delta { part, kind, text } => {
+                    let pieces = pieces(&text).map(|text| TurnUpdate::Delta {
+                        part,
+                        kind,
+                        text: text.to_owned(),
+                    });
+                    self.backlog.extend(pieces);
+                }
+                update => self.backlog.push_back(update),
+            }
+        }
+    }
+
+    /// Renders no more than an async thread may be held for: a long answer that is caught up with
+    /// is rendered piece by piece, as its events go out.
+    fn render_some(&mut self) {
+        let message_id = self.message_id;
+        let mut room = AT_ONCE_BYTES;
+        while room > 0
+            && let Some(update) = self.backlog.pop_front()
+        {
+            match update {
+                TurnUpdate::Delta { part, kind, text } => {
+                    room = room.saturating_sub(text.len());
+                    self.grow(part, kind, &text);
+                }
                 TurnUpdate::Shortened { dropped_messages } => {
                     self.due.push_back(TurnEvent::Shortened {
                         message_id,
@@ -163,6 +197,15 @@ impl Presenter {
                 .extend(events(self.message_id, number, kind, patch));
         }
     }
+}
+
+/// A text in pieces that are rendered at once.
+fn pieces(mut text: &str) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || {
+        let (piece, rest) = text.split_at(text.floor_char_boundary(AT_ONCE_BYTES));
+        text = rest;
+        (!piece.is_empty()).then_some(piece)
+    })
 }
 
 /// Waits until the window is hidden; for ever when it cannot be hidden any more.
