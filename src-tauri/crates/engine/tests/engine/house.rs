@@ -1,11 +1,11 @@
 //! What the house does by itself: titles, recent models, settings, news.
 
-use engine::{Change, Engine};
+use engine::{Change, Engine, TurnUpdate};
 use pretty_assertions::assert_eq;
-use protocol::{ConversationId, ErrorCode, Settings, StoreState};
+use protocol::{ConversationId, ErrorCode, MessageState, Settings, StoreState};
 use tokio::sync::broadcast;
 
-use crate::scripted::{engine_and_server, exchange, model, open};
+use crate::scripted::{ask, end, engine_and_server, exchange, html, model, open, shown, until};
 
 async fn titled(changes: &mut broadcast::Receiver<Change>) -> (ConversationId, String) {
     loop {
@@ -65,6 +65,24 @@ async fn a_title_of_the_persons_own_stays() {
         let refused = engine.rename(id, wrong).await.unwrap_err();
         assert_eq!(refused.code, ErrorCode::InvalidRequest);
     }
+}
+
+#[tokio::test]
+async fn what_goes_into_the_trash_is_no_longer_answered() {
+    let (_home, engine, mut server) = engine_and_server().await;
+    let (started, mut stream, mut call) = ask(&engine, &mut server, None, "Count").await;
+    call.begin().await;
+    call.say("one, ").await;
+    until(&mut stream, "one, ").await;
+    engine.trash(started.conversation_id).await.unwrap();
+    assert_eq!(end(&mut stream).await, TurnUpdate::Cancelled);
+    call.closed().await;
+    assert!(engine.conversations(0, 10).await.unwrap().is_empty());
+
+    engine.restore(started.conversation_id).await.unwrap();
+    let answer = engine.message(started.message_id).await.unwrap();
+    assert_eq!(answer.state, MessageState::Cancelled);
+    assert_eq!(shown(&answer), html("one, "), "what had come is kept");
 }
 
 #[tokio::test]
@@ -152,7 +170,7 @@ async fn own_instructions_reach_the_model() {
         })
         .await
         .unwrap();
-    let (_, _, call) = crate::scripted::ask(&engine, &mut server, None, "Hi").await;
+    let (_, _, call) = ask(&engine, &mut server, None, "Hi").await;
     assert!(call.messages()[0].1.ends_with("Call me Ada."));
 }
 

@@ -12,6 +12,7 @@ mod api_keys;
 mod branches;
 mod disk;
 mod house;
+mod inhouse;
 mod keys;
 mod limits;
 mod models;
