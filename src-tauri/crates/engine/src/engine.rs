@@ -179,6 +179,10 @@ impl Engine {
     pub(crate) fn store(&self) -> Result<Store, AppError> {
         match &*self.opened() {
             Opened::Ready(store) => Ok(store.clone()),
+            Opened::Recovery(recovery) if !recovery.is_damaged() => {
+                // Its reason says what to do, and a snapshot is not it.
+                Err(AppError::new(ErrorCode::ReadOnly, recovery.reason()))
+            }
             Opened::Recovery(_) => Err(AppError::new(
                 ErrorCode::ReadOnly,
                 "the database is damaged and only shown: restore a snapshot to go on",
@@ -196,11 +200,14 @@ impl Engine {
 
     /// What can be read, where an empty answer would be a lie.
     pub(crate) fn readable(&self) -> Result<Reader, AppError> {
-        self.reader().ok_or_else(|| {
-            AppError::new(
+        self.reader().ok_or_else(|| match &*self.opened() {
+            Opened::Recovery(recovery) if !recovery.is_damaged() => {
+                AppError::new(ErrorCode::ReadOnly, recovery.reason())
+            }
+            _ => AppError::new(
                 ErrorCode::ReadOnly,
                 "the database is too damaged to be shown: restore a snapshot to go on",
-            )
+            ),
         })
     }
 

@@ -206,6 +206,25 @@ async fn a_model_that_takes_anothers_name_answers_itself() {
 }
 
 #[tokio::test]
+async fn the_picker_says_who_answers_for_an_absent_model() {
+    let home = TempDir::new().unwrap();
+    let engine = open(&home).await;
+    let alone = engine.models(false).await.unwrap().remove(0).models;
+    assert_eq!(alone.len(), 1, "the default, to be fetched");
+    assert_eq!(alone[0].model, model("inhouse/default"));
+    assert_eq!(alone[0].context_tokens, None);
+
+    put_small(&home);
+    let models = engine.models(false).await.unwrap().remove(0).models;
+    let ids: Vec<_> = models.iter().map(|one| one.model.to_string()).collect();
+    assert_eq!(ids, ["inhouse/default", "inhouse/small"]);
+    let told = format!("{} (instead of {}: ", models[1].name, alone[0].name);
+    assert!(models[0].name.starts_with(&told), "{}", models[0].name);
+    assert_eq!(models[0].context_tokens, models[1].context_tokens);
+    engine.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_pull_runs_once_and_can_be_stopped() {
     let home = TempDir::new().unwrap();
     put_small(&home);
