@@ -122,6 +122,14 @@ describe('code', () => {
     expect(host.querySelector('button')?.getAttribute('aria-label')).toBe('Copy code');
   });
 
+  it('has its bar while it still grows', () => {
+    blocks.patch({ from: 0, append: [], tail: open });
+    const bar = host.querySelector('.code-bar');
+    expect(bar).not.toBe(null);
+    blocks.replace([open]);
+    expect([...host.querySelectorAll('.code-bar')]).toEqual([bar]);
+  });
+
   it('is copied whole', () => {
     blocks.replace([open, middle, last]);
     expect(codeAround(host.querySelector('.code-copy')!)).toBe('a\nb\nc\n');

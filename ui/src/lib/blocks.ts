@@ -49,7 +49,8 @@ export class Blocks {
     }
     this.#host.append(added);
     if (tail && tail.html !== this.#tail?.html) {
-      const element = toElement(tail.html);
+      // With its bar from the first line on: one that came at the end would push the code down.
+      const element = this.#dress(toElement(tail.html));
       if (this.#tail) this.#tail.element.replaceWith(element);
       else this.#host.append(element);
       this.#tail = { html: tail.html, element };
@@ -62,7 +63,6 @@ export class Blocks {
     if (grown && blocks[this.#finished.length]?.html === grown.html) {
       // The tail is what the store holds: it stays where it is, now finished.
       this.#finished.push(grown.html);
-      this.#dress(grown.element);
       this.#tail = null;
     }
     this.#dropTail();

@@ -139,6 +139,8 @@ class App {
     await Promise.all([
       ipc.onSettingsChanged((settings) => this.#take(settings)),
       ipc.onModelsChanged(() => void this.readModels()),
+      // A copy of the history was restored, perhaps from the other window: everything is new.
+      ipc.onConversationsChanged(() => this.readOnly && window.location.reload()),
       this.isMain && ipc.onLibraryChanged(() => void this.readLibrary()),
     ]);
   }
