@@ -56,7 +56,7 @@ impl Outcome {
     }
 
     pub(crate) fn broke_inside() -> Self {
-        Self::interrupted("the answer was cut off inside Pilotfish: continue it or ask again")
+        Self::Broken(MessageState::Interrupted, broke_inside())
     }
 
     /// Whether the request was too long for the model.
@@ -112,6 +112,14 @@ impl Outcome {
         };
         (finish, end)
     }
+}
+
+/// What is told of an answer that ended by a fault of ours.
+pub(crate) fn broke_inside() -> AppError {
+    AppError::new(
+        ErrorCode::Interrupted,
+        "the answer was cut off inside Pilotfish: continue it or ask again",
+    )
 }
 
 /// The model as its provider names it, where that is a name which can be read back.

@@ -9,6 +9,7 @@ use store::{Question, Store};
 use tokio::sync::watch;
 
 use crate::draft::Draft;
+use crate::grown::Grown;
 use crate::models::Route;
 use crate::presenter::Presenter;
 use crate::stream::TurnStream;
@@ -129,6 +130,11 @@ impl Engine {
                 ));
             }
         };
+        if Grown::new(&old.parts, false).is_full() {
+            return Err(invalid(
+                "this answer is as long as one can be: ask for the rest in a new message",
+            ));
+        }
         let asking = self
             .choose(old.model.clone(), Some(&conversation), None)
             .await?;

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::draft::Draft;
 use crate::grown::End;
+use crate::outcome;
 
 /// Turns that have ended are still found, so that a caller who follows what it has just started
 /// never comes too late.
@@ -169,10 +170,7 @@ impl Drop for Slot {
     fn drop(&mut self) {
         self.free();
         if let Some(turn) = &self.turn {
-            turn.draft.end(End::Failed(AppError::new(
-                ErrorCode::Interrupted,
-                "the answer was cut off inside Pilotfish: continue it or ask again",
-            )));
+            turn.draft.end(End::Failed(outcome::broke_inside()));
         }
     }
 }

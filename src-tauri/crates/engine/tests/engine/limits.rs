@@ -159,4 +159,6 @@ async fn an_answer_of_too_many_parts_ends_at_the_limit_and_is_kept() {
         (answer.state, answer.parts.len()),
         (MessageState::Interrupted, store::MAX_PARTS)
     );
+    let refused = engine.continue_answer(started.message_id).await;
+    assert_eq!(refused.unwrap_err().code, ErrorCode::InvalidRequest);
 }
