@@ -4,7 +4,9 @@
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use protocol::{ProviderId, Wire};
@@ -13,21 +15,32 @@ use reqwest::header::CONTENT_TYPE;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::classify;
-use crate::http::{Call, Http, scrub};
+use crate::http::{Ask, Call, Http};
 use crate::wire::{self, Decoder};
 use crate::{ErrorKind, Fault, ProviderError, ProviderEvent};
 
 /// The most bytes of one answer on the wire, unpacked. A delta of three bytes takes some 300.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
 
+/// What to send in place of a request that was refused; `None` when the refusal stands.
+pub(crate) type Reword = Box<dyn FnMut(&Fault) -> Option<Bytes> + Send>;
+
 enum Phase {
     Asking,
-    Reading {
-        response: Box<Response>,
-        decoder: Decoder,
-        read: usize,
-    },
+    Reading(Box<Reading>),
     Ended,
+}
+
+/// A body that streams in.
+struct Reading {
+    response: Response,
+    decoder: Decoder,
+    /// Bytes so far.
+    read: usize,
+    /// Whether there was an event.
+    begun: bool,
+    /// When we stop waiting for what may follow the end of the answer.
+    closes_at: Option<Instant>,
 }
 
 struct Answer {
@@ -35,6 +48,7 @@ struct Answer {
     wire: Wire,
     http: Http,
     call: Call,
+    reword: Reword,
     cancel: CancellationToken,
     phase: Phase,
     request_id: Option<String>,
@@ -48,6 +62,7 @@ pub(crate) fn stream(
     wire: Wire,
     http: Http,
     call: Call,
+    reword: Reword,
     cancel: CancellationToken,
 ) -> BoxStream<'static, Result<ProviderEvent, ProviderError>> {
     let answer = Answer {
@@ -55,6 +70,7 @@ pub(crate) fn stream(
         wire,
         http,
         call,
+        reword,
         cancel,
         phase: Phase::Asking,
         request_id: None,
@@ -97,21 +113,14 @@ impl Answer {
         let mut out = Vec::new();
         let result = match &mut self.phase {
             Phase::Asking => self.open(&mut out).await,
-            Phase::Reading {
-                response,
-                decoder,
-                read,
-            } => {
-                let result = advance(&self.http, response, decoder, read, &mut out).await;
-                match result {
-                    Ok(ControlFlow::Continue(())) => Ok(()),
-                    Ok(ControlFlow::Break(())) => {
-                        self.phase = Phase::Ended;
-                        Ok(())
-                    }
-                    Err(fault) => Err(fault),
+            Phase::Reading(reading) => match reading.advance(&self.http, &mut out).await {
+                Ok(ControlFlow::Continue(())) => Ok(()),
+                Ok(ControlFlow::Break(())) => {
+                    self.phase = Phase::Ended;
+                    Ok(())
                 }
-            }
+                Err(fault) => Err(fault),
+            },
             Phase::Ended => Ok(()),
         };
         self.events.extend(out);
@@ -120,18 +129,20 @@ impl Answer {
 
     async fn open(&mut self, out: &mut Vec<ProviderEvent>) -> Result<(), Fault> {
         let decoder = Decoder::new(self.wire)?;
-        let mut response = self.http.send(&self.call).await?;
+        let mut response = self.ask().await?;
         self.request_id = classify::request_id(response.headers());
         let kind = response
             .headers()
             .get(CONTENT_TYPE)
             .and_then(|kind| kind.to_str().ok());
         if kind.is_some_and(|kind| kind.to_ascii_lowercase().contains("event-stream")) {
-            self.phase = Phase::Reading {
-                response: Box::new(response),
+            self.phase = Phase::Reading(Box::new(Reading {
+                response,
                 decoder,
                 read: 0,
-            };
+                begun: false,
+                closes_at: None,
+            }));
             return Ok(());
         }
         let body = self.http.body(&mut response).await?;
@@ -146,45 +157,76 @@ impl Answer {
         }
     }
 
+    /// Sends the request, and in other words where the provider refused these.
+    async fn ask(&mut self) -> Result<Response, Fault> {
+        loop {
+            let fault = match self.http.send(&self.call).await {
+                Ok(response) => return Ok(response),
+                Err(fault) => fault,
+            };
+            match (self.reword)(&fault) {
+                Some(body) => {
+                    tracing::info!(provider = %self.provider, "the request is worded differently");
+                    self.call.ask = Ask::Answer(body);
+                }
+                None => return Err(fault),
+            }
+        }
+    }
+
     fn error(&self, mut fault: Fault) -> ProviderError {
         fault.request_id = fault.request_id.or_else(|| self.request_id.clone());
-        if let Some(key) = &self.call.key {
-            fault.message = scrub(&fault.message, key);
-            fault.code = fault.code.map(|code| scrub(&code, key));
-            fault.request_id = fault.request_id.map(|id| scrub(&id, key));
-        }
-        fault.at(&self.provider)
+        fault.scrubbed(self.call.key.as_ref()).at(&self.provider)
     }
 }
 
-/// Reads a piece; `Break` when the answer is whole.
-async fn advance(
-    http: &Http,
-    response: &mut Response,
-    decoder: &mut Decoder,
-    read: &mut usize,
-    out: &mut Vec<ProviderEvent>,
-) -> Result<ControlFlow<()>, Fault> {
-    match http.chunk(response).await {
-        Ok(Some(bytes)) => {
-            *read += bytes.len();
-            if *read > MAX_ANSWER_BYTES {
-                return Err(Fault::new(
-                    ErrorKind::Interrupted,
-                    format!("the answer exceeds {MAX_ANSWER_BYTES} bytes and was cut off"),
-                )
-                .with_code("too_large"));
+impl Reading {
+    /// Reads a piece; `Break` when the answer is whole.
+    async fn advance(
+        &mut self,
+        http: &Http,
+        out: &mut Vec<ProviderEvent>,
+    ) -> Result<ControlFlow<()>, Fault> {
+        let limit = self.patience(http);
+        let decoder = &mut self.decoder;
+        match http.chunk(&mut self.response, limit).await {
+            Ok(Some(bytes)) => {
+                self.read += bytes.len();
+                if self.read > MAX_ANSWER_BYTES {
+                    return Err(Fault::new(
+                        ErrorKind::Interrupted,
+                        format!("the answer exceeds {MAX_ANSWER_BYTES} bytes and was cut off"),
+                    )
+                    .with_code("too_large"));
+                }
+                let flow = decoder.push(&bytes, out)?;
+                self.begun |= !out.is_empty();
+                if decoder.ended() {
+                    self.closes_at
+                        .get_or_insert_with(|| Instant::now() + http.limits().closing);
+                }
+                if flow.is_continue() {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                decoder.finish(out).map(ControlFlow::Break)
             }
-            if decoder.push(&bytes, out)?.is_continue() {
-                return Ok(ControlFlow::Continue(()));
-            }
-            decoder.finish(out).map(ControlFlow::Break)
+            Ok(None) => decoder.finish(out).map(ControlFlow::Break),
+            // What broke off after the wire's terminal event is whole all the same.
+            Err(lost) => decoder
+                .finish(out)
+                .map(ControlFlow::Break)
+                .map_err(|_| lost),
         }
-        Ok(None) => decoder.finish(out).map(ControlFlow::Break),
-        // What broke off after the wire's terminal event is whole all the same.
-        Err(lost) => decoder
-            .finish(out)
-            .map(ControlFlow::Break)
-            .map_err(|_| lost),
+    }
+
+    /// How long the next piece may take.
+    fn patience(&self, http: &Http) -> Duration {
+        if let Some(closes_at) = self.closes_at {
+            closes_at.saturating_duration_since(Instant::now())
+        } else if self.begun {
+            http.limits().idle
+        } else {
+            http.headers_limit(self.response.url())
+        }
     }
 }

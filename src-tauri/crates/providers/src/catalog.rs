@@ -1,9 +1,9 @@
-//! Providers and models as data: `assets/catalog/providers.json`, built into the program. A provider
+//! Providers as data: `assets/catalog/providers.json`, built into the program. A provider
 //! that differs from the rest of its wire says so by quirks; a new provider is a new entry.
 
 use std::sync::LazyLock;
 
-use protocol::{Effort, Endpoint, Price, ProviderId, Wire};
+use protocol::{Endpoint, ProviderId, Wire};
 use serde::Deserialize;
 
 const PROVIDERS: &str = include_str!("../../../../assets/catalog/providers.json");
@@ -19,6 +19,7 @@ static CATALOG: LazyLock<Catalog> = LazyLock::new(|| match serde_json::from_str(
 });
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Catalog {
     providers: Vec<Entry>,
 }
@@ -34,26 +35,15 @@ pub(crate) struct Entry {
     pub(crate) needs_key: bool,
     #[serde(default)]
     pub(crate) quirks: Quirks,
-    #[serde(default)]
-    pub(crate) models: Vec<ModelFacts>,
 }
 
 /// In what a provider differs from the rest of its wire. The defaults are what most servers take.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Quirks {
-    pub(crate) max_tokens: MaxTokens,
     pub(crate) models: ModelList,
     pub(crate) continuation: Continuation,
-}
-
-/// The name of the limit of output tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum MaxTokens {
-    #[default]
-    MaxTokens,
-    MaxCompletionTokens,
+    pub(crate) usage: UsageRequest,
 }
 
 /// Where a provider lists its models.
@@ -71,34 +61,25 @@ pub(crate) enum ModelList {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Continuation {
-    /// It does so by itself.
+    /// In words, after the answer. A server that does not know how to go on with an answer would
+    /// begin another, or refuse; words are understood by every model.
     #[default]
+    Ask,
+    /// It does so by itself when the answer stands last.
     Prefill,
     /// vLLM's pair of `continue_final_message` and `add_generation_prompt`.
     ContinueFinalMessage,
 }
 
-/// What is known of a model beyond what its provider lists.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ModelFacts {
-    pub(crate) id: String,
-    #[serde(default)]
-    pub(crate) name: Option<String>,
-    #[serde(default)]
-    pub(crate) context_tokens: Option<u32>,
-    #[serde(default)]
-    pub(crate) output_tokens: Option<u32>,
-    #[serde(default)]
-    pub(crate) images: bool,
-    #[serde(default)]
-    pub(crate) tools: bool,
-    #[serde(default)]
-    pub(crate) efforts: Vec<Effort>,
-    #[serde(default)]
-    pub(crate) price: Option<Price>,
-    #[serde(default)]
-    pub(crate) retires_on: Option<String>,
+/// How a provider is brought to report tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum UsageRequest {
+    /// By `stream_options`.
+    #[default]
+    StreamOptions,
+    /// Not at all: it refuses the field, and reports by itself or never.
+    Unasked,
 }
 
 /// The providers that the application knows without being told.

@@ -2,6 +2,9 @@
 //! errors into it once; the status, the code and the provider's own words are kept beside the kind.
 
 pub(crate) mod classify;
+mod said;
+pub(crate) mod scrub;
+mod wait;
 
 use std::fmt;
 use std::time::Duration;

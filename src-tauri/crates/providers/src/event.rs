@@ -5,7 +5,7 @@ use protocol::{StopReason, Usage};
 /// A step of an answer, in the order in which the model made it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ProviderEvent {
-    /// The provider took the request.
+    /// The provider took the request. It comes again when the model becomes known only later.
     Started {
         /// The model that answers, as the provider names it.
         model: Option<String>,
@@ -35,7 +35,7 @@ pub enum ProviderEvent {
         arguments: String,
     },
     /// What the provider needs back with the part that is open, or with an empty thinking part when
-    /// none is.
+    /// none is. It closes that part: what grows after it is a part of its own, even of the same kind.
     Blob(serde_json::Value),
     /// Tokens so far; a later report replaces an earlier one.
     Usage(Usage),

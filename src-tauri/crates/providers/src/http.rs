@@ -6,7 +6,8 @@
 mod retry;
 
 use std::error::Error;
-use std::time::{Duration, SystemTime};
+use std::io;
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use protocol::{AppError, ErrorCode, RunsAt, Secret};
@@ -16,7 +17,9 @@ use tokio::time::timeout;
 use url::Url;
 
 pub use self::retry::Retries;
+use crate::dialect::Refusals;
 use crate::error::classify;
+use crate::error::scrub::scrub;
 use crate::{ErrorKind, Fault, runs_at};
 
 /// The longest body that is read whole, in bytes, unpacked.
@@ -25,12 +28,16 @@ pub(crate) const MAX_BODY_BYTES: usize = 8 << 20;
 /// How much of an error's body is read, in bytes, unpacked.
 const MAX_ERROR_BYTES: usize = 64 << 10;
 
+/// The code of a fault about a connection that was refused: nothing listens there.
+const REFUSED: &str = "connection_refused";
+
 /// How long is waited for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// To connect, TLS included.
     pub connect: Duration,
-    /// From the request to the head of the answer.
+    /// From the request to the head of the answer, and from there to its first event: some servers
+    /// send the head before they have read the prompt.
     pub headers: Duration,
     /// The same for a server on this machine, which may first load its model and read the prompt.
     pub headers_local: Duration,
@@ -38,6 +45,8 @@ pub struct Limits {
     pub headers_list: Duration,
     /// Between two pieces of a body; comments count as pieces.
     pub idle: Duration,
+    /// For what may follow the end of an answer: the usage, and the end of the stream.
+    pub closing: Duration,
     /// When a request is sent again.
     pub retries: Retries,
 }
@@ -50,6 +59,7 @@ impl Default for Limits {
             headers_local: Duration::from_secs(600),
             headers_list: Duration::from_secs(20),
             idle: Duration::from_secs(300),
+            closing: Duration::from_secs(5),
             retries: Retries::default(),
         }
     }
@@ -72,15 +82,26 @@ pub struct Http {
     remote: Client,
     local: Client,
     limits: Limits,
+    refusals: Refusals,
 }
 
-/// A request to send, as often as need be.
-#[derive(Debug)]
+/// A request to send.
+#[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) url: Url,
     pub(crate) key: Option<Secret<String>>,
-    /// `POST` with this JSON; `GET` without.
-    pub(crate) body: Option<Bytes>,
+    pub(crate) ask: Ask,
+}
+
+/// What is asked for, and so how long it may take and whether it is asked for again.
+#[derive(Clone, Debug)]
+pub(crate) enum Ask {
+    /// `GET`: a list. Sent once, because it can be asked for again.
+    List,
+    /// `POST` with this JSON: a fact. Sent once.
+    Fact(Bytes),
+    /// `POST` with this JSON: an answer. Sent as often as there is hope.
+    Answer(Bytes),
 }
 
 impl Http {
@@ -113,26 +134,58 @@ impl Http {
             remote,
             local,
             limits,
+            refusals: Refusals::default(),
         })
     }
 
+    /// The limits that it keeps.
+    pub(crate) const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// What servers have refused to those who share this client.
+    pub(crate) const fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
+    /// How long the head of an answer from there may take, and its first event.
+    pub(crate) fn headers_limit(&self, url: &Url) -> Duration {
+        if is_here(url) {
+            self.limits.headers_local
+        } else {
+            self.limits.headers
+        }
+    }
+
     /// Sends the request until it is answered with success or there is no point in going on.
-    /// A request without a body is sent once: it is a list that can be asked for again.
     pub(crate) async fn send(&self, call: &Call) -> Result<Response, Fault> {
         let headers = call_headers(call)?;
+        let begun = Instant::now();
         let mut sent = 0;
         loop {
             let (fault, answered) = match self.attempt(call, &headers).await {
                 Ok(response) => return Ok(response),
                 Err(failure) => failure,
             };
-            let wait = self.limits.retries.wait(sent, &fault, answered.as_ref());
-            let Some(wait) = wait.filter(|_| call.body.is_some()) else {
+            if !matches!(call.ask, Ask::Answer(_)) {
                 return Err(fault);
+            }
+            let here = is_here(&call.url);
+            let wait = if here && is_loading(&fault) {
+                let pause = self.limits.retries.first_wait;
+                Some(pause).filter(|pause| begun.elapsed() + *pause < self.limits.headers_local)
+            } else if here && fault.code.as_deref() == Some(REFUSED) {
+                // Nothing listens, and nothing will in a second: the person has to start it.
+                None
+            } else {
+                sent += 1;
+                self.limits
+                    .retries
+                    .wait(sent - 1, &fault, answered.as_ref())
             };
+            let Some(wait) = wait else { return Err(fault) };
             tracing::debug!(kind = ?fault.kind, status = fault.status, ?wait, "request is sent again");
             tokio::time::sleep(wait).await;
-            sent += 1;
         }
     }
 
@@ -141,16 +194,18 @@ impl Http {
         call: &Call,
         headers: &HeaderMap,
     ) -> Result<Response, (Fault, Option<HeaderMap>)> {
-        let local = runs_at(&call.url) == RunsAt::ThisMachine;
-        let client = if local { &self.local } else { &self.remote };
-        let request = match &call.body {
-            Some(body) => client.post(call.url.clone()).body(body.clone()),
-            None => client.get(call.url.clone()),
+        let client = if is_here(&call.url) {
+            &self.local
+        } else {
+            &self.remote
         };
-        let limit = match &call.body {
-            None => self.limits.headers_list,
-            Some(_) if local => self.limits.headers_local,
-            Some(_) => self.limits.headers,
+        let request = match &call.ask {
+            Ask::List => client.get(call.url.clone()),
+            Ask::Fact(body) | Ask::Answer(body) => client.post(call.url.clone()).body(body.clone()),
+        };
+        let limit = match &call.ask {
+            Ask::List | Ask::Fact(_) => self.limits.headers_list,
+            Ask::Answer(_) => self.headers_limit(&call.url),
         };
         let response = match timeout(limit, request.headers(headers.clone()).send()).await {
             Ok(Ok(response)) => response,
@@ -175,9 +230,13 @@ impl Http {
         Err((fault, Some(headers)))
     }
 
-    /// The next piece of a body; `None` at its end.
-    pub(crate) async fn chunk(&self, response: &mut Response) -> Result<Option<Bytes>, Fault> {
-        match timeout(self.limits.idle, response.chunk()).await {
+    /// The next piece of a body, which may take as long as the limit says; `None` at its end.
+    pub(crate) async fn chunk(
+        &self,
+        response: &mut Response,
+        limit: Duration,
+    ) -> Result<Option<Bytes>, Fault> {
+        match timeout(limit, response.chunk()).await {
             Ok(Ok(chunk)) => Ok(chunk),
             Ok(Err(error)) => Err(Fault::new(
                 ErrorKind::Interrupted,
@@ -189,11 +248,7 @@ impl Http {
                 ),
             )
             .with_code("connection_lost")),
-            Err(_) => Err(silent(
-                response.url(),
-                self.limits.idle,
-                ErrorKind::Interrupted,
-            )),
+            Err(_) => Err(silent(response.url(), limit, ErrorKind::Interrupted)),
         }
     }
 
@@ -209,7 +264,7 @@ impl Http {
     async fn read(&self, response: &mut Response, limit: usize) -> (Vec<u8>, Option<Fault>) {
         let mut body = Vec::new();
         loop {
-            match self.chunk(response).await {
+            match self.chunk(response, self.limits.idle).await {
                 Ok(None) => return (body, None),
                 Ok(Some(chunk)) if body.len() + chunk.len() > limit => {
                     body.extend_from_slice(&chunk[..limit - body.len()]);
@@ -240,13 +295,25 @@ fn call_headers(call: &Call) -> Result<HeaderMap, Fault> {
         bearer.set_sensitive(true);
         headers.insert(AUTHORIZATION, bearer);
     }
-    if call.body.is_some() {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
-    } else {
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    let json = HeaderValue::from_static("application/json");
+    let accepted = match call.ask {
+        Ask::List | Ask::Fact(_) => json.clone(),
+        Ask::Answer(_) => HeaderValue::from_static("text/event-stream"),
+    };
+    headers.insert(ACCEPT, accepted);
+    if !matches!(call.ask, Ask::List) {
+        headers.insert(CONTENT_TYPE, json);
     }
     Ok(headers)
+}
+
+fn is_here(url: &Url) -> bool {
+    runs_at(url) == RunsAt::ThisMachine
+}
+
+/// Whether the server says that it is about to be ready, as llama-server does while it loads.
+fn is_loading(fault: &Fault) -> bool {
+    fault.status == Some(503) && fault.message.to_lowercase().contains("loading model")
 }
 
 fn not_sent(url: &Url, error: &reqwest::Error) -> Fault {
@@ -257,7 +324,24 @@ fn not_sent(url: &Url, error: &reqwest::Error) -> Fault {
     } else {
         format!("the request to {host} got no answer ({why}); try again")
     };
-    Fault::new(ErrorKind::Network, message).with_code("connection")
+    let code = if is_refused(error) {
+        REFUSED
+    } else {
+        "connection"
+    };
+    Fault::new(ErrorKind::Network, message).with_code(code)
+}
+
+fn is_refused(error: &reqwest::Error) -> bool {
+    let mut next: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        let io = error.downcast_ref::<io::Error>();
+        if io.is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 fn silent(url: &Url, limit: Duration, kind: ErrorKind) -> Fault {
@@ -309,52 +393,4 @@ fn innermost(error: &dyn Error) -> String {
         .filter(|c| !c.is_control())
         .take(200)
         .collect()
-}
-
-/// The text without the key. A text may have been cut inside it, so its beginning counts.
-pub(crate) fn scrub(text: &str, key: &Secret<String>) -> String {
-    let key = key.expose().trim();
-    let Some(start) = key
-        .get(..key.len().min(12))
-        .filter(|start| start.len() >= 4)
-    else {
-        return text.to_owned();
-    };
-    let mut clean = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(start) {
-        clean.push_str(&rest[..at]);
-        clean.push('…');
-        let found = &rest[at..];
-        let shared = found
-            .bytes()
-            .zip(key.bytes())
-            .take_while(|(a, b)| a == b)
-            .count();
-        rest = &found[shared..];
-    }
-    clean.push_str(rest);
-    clean
-}
-
-#[cfg(test)]
-mod tests {
-    use protocol::Secret;
-
-    use super::scrub;
-
-    #[test]
-    fn the_key_is_scrubbed_even_when_cut() {
-        let key = Secret::new("sk-canary-0123456789".to_owned());
-        for (text, clean) in [
-            ("bad key sk-canary-0123456789.", "bad key …."),
-            ("sk-canary-0123456789sk-canary-0123456789", "……"),
-            ("cut: sk-canary-01234", "cut: …"),
-            ("é sk-canary-01é", "é …é"),
-            ("nothing", "nothing"),
-        ] {
-            assert_eq!(scrub(text, &key), clean);
-        }
-        assert_eq!(scrub("ok", &Secret::new("k".to_owned())), "ok");
-    }
 }

@@ -7,25 +7,28 @@
 //! # Layout
 //! - [`Request`], [`ProviderEvent`], [`ProviderError`]: what goes in and what comes out, the same
 //!   for every provider, the in-house one included.
-//! - [`sse`], [`wire`]: framing, and one pair of encoder and mapper a wire. A new wire is a module
+//! - `sse`, `wire`: framing, and one pair of encoder and mapper a wire. A new wire is a module
 //!   there and an arm in each of its four functions.
 //! - `catalog`: providers and models as data. A new provider is an entry, not code.
-//! - `openai`: the provider at an address that speaks Chat Completions; `models`, its lists.
+//! - `openai`: the provider at an address that speaks Chat Completions; `models`, its lists, and
+//!   `ollama`, what that server tells beside them; `dialect`, what a server has refused.
 //! - `replay`: the wires on their own, for `pilotfish debug`.
 
 mod address;
 mod answer;
 mod catalog;
+mod dialect;
 mod error;
 mod event;
 mod http;
 mod models;
+mod ollama;
 mod openai;
 mod provider;
 mod replay;
 mod request;
-pub mod sse;
-pub mod wire;
+mod sse;
+mod wire;
 
 pub use address::{AddressError, base_url, runs_at};
 pub use catalog::builtin_endpoints;

@@ -1,12 +1,9 @@
-//! Lists of models as providers give them, in all their shapes, joined with what the catalog knows.
-//! Names are text from elsewhere: they are bounded and hold no control characters.
+//! Lists of models as providers give them, in all their shapes. Names are text from elsewhere: they are bounded and hold no control characters.
 
 use std::collections::HashSet;
 
 use protocol::{Model, ModelRef, ProviderId, RunsAt};
 use serde_json::Value;
-
-use crate::catalog;
 
 /// The most models of one provider.
 const MAX_MODELS: usize = 2_000;
@@ -35,8 +32,6 @@ fn model(provider: &ProviderId, runs_at: &RunsAt, entry: &Value) -> Option<Model
         .iter()
         .find_map(|name| entry.get(*name)?.as_str())?;
     let full: ModelRef = format!("{provider}/{id}").parse().ok()?;
-    let facts = catalog::entry(provider)
-        .and_then(|provider| provider.models.iter().find(|facts| facts.id == id));
     let has = |path: &str, word: &str| {
         entry
             .pointer(path)
@@ -49,11 +44,12 @@ fn model(provider: &ProviderId, runs_at: &RunsAt, entry: &Value) -> Option<Model
             .and_then(Value::as_bool)
             .unwrap_or(false)
     };
+    // Mistral lists what only embeds or transcribes, too.
+    if entry.pointer("/capabilities/completion_chat") == Some(&Value::Bool(false)) {
+        return None;
+    }
     Some(Model {
-        name: facts
-            .and_then(|facts| facts.name.clone())
-            .or_else(|| display_name(entry))
-            .unwrap_or_else(|| file_stem(id).to_owned()),
+        name: display_name(entry).unwrap_or_else(|| file_stem(id).to_owned()),
         runs_at: runs_at.clone(),
         context_tokens: number(
             entry,
@@ -65,25 +61,19 @@ fn model(provider: &ProviderId, runs_at: &RunsAt, entry: &Value) -> Option<Model
                 "/max_context_length",
                 "/meta/n_ctx_train",
             ],
-        )
-        .or(facts.and_then(|facts| facts.context_tokens)),
+        ),
         output_tokens: number(
             entry,
             &[
                 "/max_completion_tokens",
                 "/top_provider/max_completion_tokens",
             ],
-        )
-        .or(facts.and_then(|facts| facts.output_tokens)),
-        images: facts.is_some_and(|facts| facts.images)
-            || has("/architecture/input_modalities", "image")
-            || is("/capabilities/vision"),
-        tools: facts.is_some_and(|facts| facts.tools)
-            || has("/supported_parameters", "tools")
-            || is("/capabilities/function_calling"),
-        efforts: facts.map(|facts| facts.efforts.clone()).unwrap_or_default(),
-        price: facts.and_then(|facts| facts.price.clone()),
-        retires_on: facts.and_then(|facts| facts.retires_on.clone()),
+        ),
+        images: has("/architecture/input_modalities", "image") || is("/capabilities/vision"),
+        tools: has("/supported_parameters", "tools") || is("/capabilities/function_calling"),
+        efforts: Vec::new(),
+        price: None,
+        retires_on: None,
         bytes: entry.get("size").and_then(Value::as_u64),
         model: full,
     })
@@ -182,6 +172,7 @@ mod tests {
         let odd = json!({ "data": [
             1, null, {}, { "id": 5 }, { "id": "" }, { "id": "a\nb" }, { "id": "x".repeat(300) },
             { "id": "twice" }, { "id": "twice", "max_model_len": -1 },
+            { "id": "embed", "capabilities": { "completion_chat": false, "vision": true } },
         ] });
         assert_eq!(list(&odd).unwrap().len(), 1);
         for no_list in [json!({ "data": "x" }), json!("x"), json!({ "error": {} })] {

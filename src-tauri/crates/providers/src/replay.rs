@@ -229,7 +229,7 @@ pub fn encode_request(wire: Wire, model: &str, conversation: &str) -> Result<Str
         cache_key: None,
         continue_last: conversation.continue_last,
     };
-    let body = wire::encode(wire, &request, &Quirks::default())?;
+    let body = wire::encode(wire, None, &request, &Quirks::default())?;
     let value: serde_json::Value = serde_json::from_slice(&body).map_err(wrong)?;
     serde_json::to_string_pretty(&value).map_err(wrong)
 }

@@ -6,7 +6,7 @@ pub(crate) mod chat;
 
 use std::ops::ControlFlow;
 
-use protocol::Wire;
+use protocol::{ProviderId, Wire};
 
 use crate::catalog::Quirks;
 use crate::sse::{Frame, Framer};
@@ -17,7 +17,7 @@ use crate::{ErrorKind, Fault, ProviderEvent, Request};
 pub(crate) const INVALID_JSON: &str = "invalid_json";
 
 /// Turns a provider's frames into events.
-pub trait Mapper: Send {
+pub(crate) trait Mapper: Send {
     /// Takes a frame and appends what it says to `out`; `Break` when the wire says that nothing
     /// follows.
     ///
@@ -36,23 +36,32 @@ pub trait Mapper: Send {
     /// `Interrupted` when the wire's terminal event was not seen; what was held back is appended
     /// all the same.
     fn finish(&mut self, out: &mut Vec<ProviderEvent>) -> Result<(), Fault>;
+
+    /// Whether the wire's terminal event was seen: what may still come is the bookkeeping.
+    fn ended(&self) -> bool;
 }
 
 /// A fresh mapper of the wire.
 ///
 /// # Errors
 /// When this version does not speak the wire.
-pub fn mapper(wire: Wire) -> Result<Box<dyn Mapper>, Fault> {
+fn mapper(wire: Wire) -> Result<Box<dyn Mapper>, Fault> {
     match wire {
         Wire::Chat => Ok(Box::new(chat::ChatMapper::new())),
         Wire::Inhouse | Wire::Responses | Wire::Messages | Wire::Gemini => Err(unspoken(wire)),
     }
 }
 
-/// The body that asks for a streamed answer.
-pub(crate) fn encode(wire: Wire, request: &Request, quirks: &Quirks) -> Result<Vec<u8>, Fault> {
+/// The body that asks for a streamed answer. The provider's own opaque data goes back to it alone;
+/// without a provider none does.
+pub(crate) fn encode(
+    wire: Wire,
+    provider: Option<&ProviderId>,
+    request: &Request,
+    quirks: &Quirks,
+) -> Result<Vec<u8>, Fault> {
     match wire {
-        Wire::Chat => chat::encode(request, quirks),
+        Wire::Chat => chat::encode(provider, request, quirks),
         Wire::Inhouse | Wire::Responses | Wire::Messages | Wire::Gemini => Err(unspoken(wire)),
     }
 }
@@ -91,10 +100,12 @@ fn unspoken(wire: Wire) -> Fault {
 }
 
 /// Bytes of an event stream to events, by the rules of one wire.
-pub struct Decoder {
+pub(crate) struct Decoder {
     framer: Framer,
     mapper: Box<dyn Mapper>,
     frames: Vec<Frame>,
+    /// The wire said that nothing follows: what does is no part of the answer.
+    done: bool,
 }
 
 impl Decoder {
@@ -102,11 +113,12 @@ impl Decoder {
     ///
     /// # Errors
     /// When this version does not speak the wire.
-    pub fn new(wire: Wire) -> Result<Self, Fault> {
+    pub(crate) fn new(wire: Wire) -> Result<Self, Fault> {
         Ok(Self {
             framer: Framer::new(),
             mapper: mapper(wire)?,
             frames: Vec::new(),
+            done: false,
         })
     }
 
@@ -114,14 +126,18 @@ impl Decoder {
     ///
     /// # Errors
     /// The provider's error, or a stream that cannot be read; what was appended before is good.
-    pub fn push(
+    pub(crate) fn push(
         &mut self,
         bytes: &[u8],
         out: &mut Vec<ProviderEvent>,
     ) -> Result<ControlFlow<()>, Fault> {
+        if self.done {
+            return Ok(ControlFlow::Break(()));
+        }
         let framed = self.framer.push(bytes, &mut self.frames);
         for frame in self.frames.drain(..) {
             if self.mapper.push(&frame, out)?.is_break() {
+                self.done = true;
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -134,13 +150,19 @@ impl Decoder {
     ///
     /// # Errors
     /// `Interrupted` when it was not, or the provider's error when that was the last thing it said.
-    pub fn finish(&mut self, out: &mut Vec<ProviderEvent>) -> Result<(), Fault> {
-        if let Some(tail) = self.framer.finish()
+    pub(crate) fn finish(&mut self, out: &mut Vec<ProviderEvent>) -> Result<(), Fault> {
+        if !self.done
+            && let Some(tail) = self.framer.finish()
             && let Err(fault) = self.mapper.push(&tail, out)
             && fault.code.as_deref() != Some(INVALID_JSON)
         {
             return Err(fault);
         }
         self.mapper.finish(out)
+    }
+
+    /// Whether the wire's terminal event was seen.
+    pub(crate) fn ended(&self) -> bool {
+        self.mapper.ended()
     }
 }

@@ -265,12 +265,12 @@ async fn what_breaks_after_the_finish_is_whole() {
 #[tokio::test]
 async fn comments_are_a_sign_of_life() {
     // In all, the silence is longer than the limit; no part of it is.
-    let mut steps = event_stream(&[]);
+    let mut steps = event_stream(&[TEXT]);
     for _ in 0..6 {
         steps.push(Step::Silence(Duration::from_millis(200)));
         steps.push(Step::Send(b": keep-alive\n\n".to_vec()));
     }
-    steps.push(Step::Send(format!("{TEXT}{STOP}").into_bytes()));
+    steps.push(Step::Send(STOP.as_bytes().to_vec()));
     let server = Server::start(vec![steps]).await;
     let patient = Limits {
         idle: Duration::from_secs(1),
@@ -278,6 +278,153 @@ async fn comments_are_a_sign_of_life() {
     };
     let (text, end) = ask(&provider_with("test", &server.base_url(), patient)).await;
     assert_eq!((text.as_str(), end), ("hello", Ok(StopReason::EndTurn)));
+}
+
+#[tokio::test]
+async fn the_first_event_may_take_as_long_as_the_head() {
+    let mut steps = event_stream(&[]);
+    steps.push(Step::Silence(Duration::from_millis(400)));
+    steps.push(Step::Send(format!("{TEXT}{STOP}").into_bytes()));
+    let server = Server::start(vec![steps]).await;
+    let slow_to_read = Limits {
+        idle: Duration::from_millis(50),
+        ..limits()
+    };
+    let (text, end) = ask(&provider_with("test", &server.base_url(), slow_to_read)).await;
+    assert_eq!((text.as_str(), end), ("hello", Ok(StopReason::EndTurn)));
+
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+    let steps = vec![Step::Send(head.as_bytes().to_vec()), Step::Hang];
+    let server = Server::start(vec![steps]).await;
+    let impatient = Limits {
+        headers_local: Duration::from_millis(200),
+        ..limits()
+    };
+    let (_, end) = ask(&provider_with("test", &server.base_url(), impatient)).await;
+    assert_eq!(end.unwrap_err().code.as_deref(), Some("timeout"));
+}
+
+#[tokio::test]
+async fn an_answer_that_ended_is_not_waited_for() {
+    let mut steps = event_stream(&[TEXT, STOP]);
+    for _ in 0..100 {
+        steps.push(Step::Silence(Duration::from_millis(100)));
+        steps.push(Step::Send(b": keep-alive\n\n".to_vec()));
+    }
+    let server = Server::start(vec![steps]).await;
+    let limits = Limits {
+        closing: Duration::from_millis(250),
+        ..limits()
+    };
+    let provider = provider_with("test", &server.base_url(), limits);
+    let answered = tokio::time::timeout(Duration::from_secs(5), ask(&provider)).await;
+    let (text, end) = answered.expect("comments do not keep an ended answer open");
+    assert_eq!((text.as_str(), end), ("hello", Ok(StopReason::EndTurn)));
+}
+
+#[tokio::test]
+async fn a_server_that_loads_its_model_is_waited_for() {
+    let loading = answer(
+        "HTTP/1.1 503 Service Unavailable\r\n",
+        "application/json",
+        r#"{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}"#,
+    );
+    let mut scripts = vec![loading.clone(); 6];
+    scripts.push(event_stream(&[TEXT, STOP]));
+    let server = Server::start(scripts).await;
+    let (text, end) = ask(&provider(&server)).await;
+    assert_eq!((text.as_str(), end), ("hello", Ok(StopReason::EndTurn)));
+    assert_eq!(server.requests().len(), 7, "more often than a busy one");
+
+    let server = Server::start(vec![loading; 2]).await;
+    let impatient = Limits {
+        headers_local: Duration::from_millis(200),
+        retries: Retries {
+            first_wait: Duration::from_millis(150),
+            ..limits().retries
+        },
+        ..limits()
+    };
+    let (_, end) = ask(&provider_with("test", &server.base_url(), impatient)).await;
+    assert_eq!(end.unwrap_err().kind, ErrorKind::Overloaded);
+}
+
+/// How Mistral and other strict servers refuse a field that they do not know.
+const REFUSES_USAGE: &str = r#"{"detail":[{"type":"extra_forbidden","loc":["body","stream_options"],"msg":"Extra inputs are not permitted","input":{"include_usage":true}}]}"#;
+
+#[tokio::test]
+async fn what_was_refused_is_left_out_and_remembered() {
+    let refused = |status: &str, body: &str| {
+        answer(&format!("HTTP/1.1 {status}\r\n"), "application/json", body)
+    };
+    for refusal in [
+        refused("422 Unprocessable", REFUSES_USAGE),
+        refused(
+            "400 Bad Request",
+            r#"{"error":{"message":"Unrecognized request argument supplied: stream_options"}}"#,
+        ),
+    ] {
+        let whole = event_stream(&[TEXT, STOP]);
+        let server = Server::start(vec![refusal, whole.clone(), whole]).await;
+        let provider = provider(&server);
+        for _ in 0..2 {
+            let (text, end) = ask(&provider).await;
+            assert_eq!((text.as_str(), end), ("hello", Ok(StopReason::EndTurn)));
+        }
+        let asked: Vec<bool> = server
+            .requests()
+            .iter()
+            .map(|request| request.contains("stream_options"))
+            .collect();
+        assert_eq!(asked, [true, false, false]);
+    }
+    // A refusal that stays, and one of something else, are errors like any other.
+    let other = refused("422 Unprocessable", r#"{"detail":"no such role"}"#);
+    for (first, sent) in [(refused("422 Unprocessable", REFUSES_USAGE), 2), (other, 1)] {
+        let server = Server::start(vec![first.clone(), first]).await;
+        let error = ask(&provider(&server)).await.1.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::InvalidRequest);
+        assert_eq!(server.requests().len(), sent);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_go_on_by_itself_is_asked_to() {
+    let refusal = answer(
+        "HTTP/1.1 400 Bad Request\r\n",
+        "application/json",
+        r#"{"error":{"code":400,"message":"Assistant response prefill is incompatible with enable_thinking.","type":"invalid_request_error"}}"#,
+    );
+    let unfinished = Request {
+        messages: vec![
+            RequestMessage {
+                role: Role::User,
+                parts: vec![Part::text("count")],
+            },
+            RequestMessage {
+                role: Role::Assistant,
+                parts: vec![Part::text("one, two")],
+            },
+        ],
+        continue_last: true,
+        ..request()
+    };
+    for (id, asked) in [("llama-server", vec![false, true]), ("test", vec![true])] {
+        let mut scripts = vec![refusal.clone(); asked.len() - 1];
+        scripts.push(event_stream(&[TEXT, STOP]));
+        let server = Server::start(scripts).await;
+        let provider = provider_with(id, &server.base_url(), limits());
+        let mut stream = provider.stream(unfinished.clone(), None, CancellationToken::new());
+        while let Some(item) = stream.next().await {
+            item.unwrap();
+        }
+        let found: Vec<bool> = server
+            .requests()
+            .iter()
+            .map(|request| request.contains("Go on exactly where"))
+            .collect();
+        assert_eq!(found, asked, "{id}");
+    }
 }
 
 #[tokio::test]
@@ -384,11 +531,18 @@ async fn an_answer_that_began_is_not_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_a_network_error() {
+async fn a_server_that_is_not_there_is_a_network_error_at_once() {
     let url = Server::start(vec![]).await.stopped().await;
-    let (_, end) = ask(&provider_with("test", &url, limits())).await;
+    let patient = Limits {
+        retries: Retries::default(),
+        ..limits()
+    };
+    let provider = provider_with("test", &url, patient);
+    let answered = tokio::time::timeout(Duration::from_millis(300), ask(&provider)).await;
+    let (_, end) = answered.expect("nothing listens there, and nothing will in a second");
     let error = end.unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Network);
+    let found = (error.kind, error.code.as_deref());
+    assert_eq!(found, (ErrorKind::Network, Some("connection_refused")));
     assert!(error.message.contains("127.0.0.1"), "{error}");
     assert!(error.message.contains("base URL"), "{error}");
 }
@@ -594,29 +748,17 @@ async fn models_are_listed() {
     assert_eq!(names, ["test/a", "test/b"]);
     assert!(server.requests()[0].starts_with("GET /v1/models HTTP/1.1\r\n"));
 
-    let missing = "HTTP/1.1 404 Not Found\r\n";
-    let tags = r#"{"models":[{"name":"llama:1b","model":"llama:1b","size":9}]}"#;
-    let server = Server::start(vec![
-        answer(missing, "text/plain", "404 page not found"),
-        answer(ok, "application/json", tags),
-    ])
-    .await;
-    let ollama = provider_with("ollama", &server.base_url(), limits());
-    let models = ollama.list_models(None).await.unwrap();
-    assert_eq!(models[0].model.to_string(), "ollama/llama:1b");
-    let paths: Vec<String> = server
-        .requests()
-        .iter()
-        .map(|head| head.split(' ').nth(1).unwrap().to_owned())
-        .collect();
-    assert_eq!(paths, ["/v1/models", "/api/tags"]);
-
     for (head, body, kind) in [
         (ok, "<html><title>hi</title>", ErrorKind::Unknown),
         (
             "HTTP/1.1 401 No\r\n",
-            r#"{"error":{"message":"bad sk-canary-3f9a1c77e0d24b58"}}"#,
+            r#"{"error":{"code":"sk-canary-3f9a1c77e0d24b58","message":"bad sk-canary-3f9a1c77e0d24b58"}}"#,
             ErrorKind::Auth,
+        ),
+        (
+            "HTTP/1.1 403 No\r\nx-request-id: sk-canary-3f9a1c77e0d24b58\r\n",
+            r#"{"error":{"message":"this region is not served"}}"#,
+            ErrorKind::InvalidRequest,
         ),
         ("HTTP/1.1 500 No\r\n", "", ErrorKind::Overloaded),
     ] {
@@ -626,6 +768,104 @@ async fn models_are_listed() {
         assert!(!format!("{error:?}").contains(CANARY));
         assert_eq!(server.requests().len(), 1, "a list is asked for once");
     }
+}
+
+/// The paths that were asked for, in order.
+fn paths(server: &Server) -> Vec<String> {
+    let path = |head: &String| head.split(' ').nth(1).unwrap().to_owned();
+    server.requests().iter().map(path).collect()
+}
+
+#[tokio::test]
+async fn ollama_tells_windows_and_abilities() {
+    let ok = |body: &str| answer("HTTP/1.1 200 OK\r\n", "application/json", body);
+    let list = r#"{"data":[{"id":"loaded"},{"id":"embeds"}]}"#;
+    let running = r#"{"models":[{"name":"loaded","model":"loaded","context_length":8192}]}"#;
+    let server = Server::together(vec![
+        ("/v1/models", ok(list)),
+        ("/api/ps", ok(running)),
+        (
+            "\"loaded\"",
+            ok(r#"{"capabilities":["completion","vision","tools"],"model_info":{"general.architecture":"l","l.context_length":131072}}"#),
+        ),
+        ("\"embeds\"", ok(r#"{"capabilities":["embedding"]}"#)),
+    ])
+    .await;
+    let ollama = provider_with("ollama", &server.base_url(), limits());
+    let models = ollama.list_models(key()).await.unwrap();
+    assert_eq!(models.len(), 1, "what only embeds is no model to talk to");
+    let model = &models[0];
+    assert_eq!(model.model.to_string(), "ollama/loaded");
+    assert_eq!(model.context_tokens, Some(8_192));
+    assert!(model.images && model.tools);
+    let mut asked = paths(&server);
+    asked.sort();
+    assert_eq!(asked, ["/api/ps", "/api/show", "/api/show", "/v1/models"]);
+}
+
+#[tokio::test]
+async fn an_ollama_that_tells_nothing_cuts_at_its_default() {
+    let missing = || {
+        answer(
+            "HTTP/1.1 404 Not Found\r\n",
+            "text/plain",
+            "404 page not found",
+        )
+    };
+    let many: Vec<String> = (0..100).map(|n| format!("{{\"name\":\"m{n}\"}}")).collect();
+    let tags = format!("{{\"models\":[{}]}}", many.join(","));
+    let ok = "HTTP/1.1 200 OK\r\n";
+    let server = Server::together(vec![
+        ("/v1/models", missing()),
+        ("/api/tags", answer(ok, "application/json", &tags)),
+        ("", missing()),
+    ])
+    .await;
+    let ollama = provider_with("ollama", &server.base_url(), limits());
+    let models = ollama.list_models(None).await.unwrap();
+    assert_eq!(models.len(), 100);
+    assert!(
+        models
+            .iter()
+            .all(|model| model.context_tokens == Some(4_096))
+    );
+    let asked = paths(&server);
+    assert_eq!(asked[..2], ["/v1/models", "/api/tags"]);
+    let shown = asked.iter().filter(|path| *path == "/api/show").count();
+    assert_eq!(shown, 64, "the number of questions is bounded");
+}
+
+#[tokio::test]
+async fn an_address_without_its_path_is_completed_or_named() {
+    let ok = "HTTP/1.1 200 OK\r\n";
+    let server = Server::together(vec![
+        (
+            "/v1/models",
+            answer(ok, "application/json", r#"{"data":[{"id":"a"}]}"#),
+        ),
+        ("/v1/chat/completions", event_stream(&[TEXT, STOP])),
+        (
+            "",
+            answer("HTTP/1.1 404 No\r\n", "text/plain", "404 page not found"),
+        ),
+    ])
+    .await;
+    let bare = server.base_url().trim_end_matches("/v1").to_owned();
+    let ollama = provider_with("ollama", &bare, limits());
+    assert_eq!(ollama.list_models(None).await.unwrap().len(), 1);
+    assert_eq!(ask(&ollama).await.1, Ok(StopReason::EndTurn));
+
+    let other = provider_with("test", &bare, limits());
+    let listed = other.list_models(None).await.unwrap_err();
+    let asked = ask(&other).await.1.unwrap_err();
+    for error in [listed, asked] {
+        assert_eq!(error.kind, ErrorKind::NotFound);
+        let hint = format!("try {bare}/v1");
+        assert!(error.message.contains(&hint), "{error}");
+    }
+    let whole = provider_with("test", &format!("{bare}/v2"), limits());
+    let error = whole.list_models(None).await.unwrap_err();
+    assert!(!error.message.contains("bare address"), "{error}");
 }
 
 #[tokio::test]

@@ -2,48 +2,48 @@
 //! and 400 there, an overlong prompt has a dozen names, and a proxy answers with a web page. Words
 //! of a message count only where the status allows what they say.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use super::{ErrorKind, Fault};
-
-/// The longest message that is kept, in characters.
-const MAX_MESSAGE: usize = 800;
-
-/// The longest code or request id that is kept, in characters.
-const MAX_CODE: usize = 128;
-
-/// What an error body says, whatever its shape.
-#[derive(Debug, Default)]
-struct Said {
-    status: Option<u16>,
-    code: Option<String>,
-    /// The code and the type together, in lower case.
-    words: String,
-    message: Option<String>,
-    request_id: Option<String>,
-}
+use super::said::{MAX_CODE, Said, plain_text, read, read_loosely, read_object, short};
+use super::{ErrorKind, Fault, wait};
 
 /// The fault of an HTTP answer that is none of success.
 pub(crate) fn answer(status: u16, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Fault {
     let text = String::from_utf8_lossy(body);
     let said = match serde_json::from_str::<Value>(text.trim()) {
-        Ok(value) => read(&value).unwrap_or_default(),
+        Ok(value) => read(&value)
+            .or_else(|| read_loosely(&value))
+            .unwrap_or_default(),
         Err(_) => Said {
             message: plain_text(&text),
             ..Said::default()
         },
     };
     let mut fault = fault(Some(status), said);
-    fault.retry_after = retry_after(headers, now);
+    let limited = || {
+        (status == 429)
+            .then(|| wait::until_reset(headers))
+            .flatten()
+    };
+    fault.retry_after = wait::in_headers(headers, now)
+        .or(fault.retry_after)
+        .or_else(limited);
     fault.request_id = request_id(headers).or(fault.request_id);
     fault
 }
 
-/// The fault that a chunk of a stream, or a body with status 200, reports; `None` when it is none.
-pub(crate) fn in_band(value: &Value) -> Option<Fault> {
+/// The fault that a whole body with status 200 reports; `None` when it is none.
+pub(crate) fn in_body(value: &Value) -> Option<Fault> {
+    let said = read(value).or_else(|| read_loosely(value))?;
+    Some(fault(said.status, said))
+}
+
+/// The fault that a chunk of a stream reports; `None` when it is none. A stream may hold what we do
+/// not know, so that only what calls itself an error is one.
+pub(crate) fn in_stream(value: &Value) -> Option<Fault> {
     let said = read(value)?;
     Some(fault(said.status, said))
 }
@@ -112,7 +112,7 @@ fn fault(status: Option<u16>, said: Said) -> Fault {
         code: said.code,
         message,
         request_id: said.request_id,
-        retry_after: None,
+        retry_after: said.retry_after,
     }
 }
 
@@ -183,7 +183,19 @@ fn kind(status: Option<u16>, words: &str, message: &str) -> ErrorKind {
     if coded(&["not_found", "notfound"]) {
         return ErrorKind::NotFound;
     }
+    // A country that is not served and a policy come as 403 too: another key would not help.
+    let about_key = message.is_empty()
+        || says(&[
+            "key",
+            "authenti",
+            "authoriz",
+            "authoris",
+            "credential",
+            "permission",
+            "token",
+        ]);
     match status {
+        Some(403) if !about_key => ErrorKind::InvalidRequest,
         Some(401 | 403 | 407) => ErrorKind::Auth,
         Some(402) => ErrorKind::Quota,
         Some(404 | 405 | 410) => ErrorKind::NotFound,
@@ -196,111 +208,6 @@ fn kind(status: Option<u16>, words: &str, message: &str) -> ErrorKind {
         None if coded(&["server_error", "internal_error"]) => ErrorKind::Overloaded,
         None if coded(&["invalid_request"]) => ErrorKind::InvalidRequest,
         _ => ErrorKind::Unknown,
-    }
-}
-
-/// Reads a body that reports an error; `None` when it does not.
-fn read(value: &Value) -> Option<Said> {
-    // Gemini's compatible endpoint wraps the object into a list.
-    let value = value.as_array().map_or(Some(value), |list| list.first())?;
-    match value.get("error") {
-        Some(Value::Object(error)) if !error.is_empty() => {
-            let mut said = read_object(&Value::Object(error.clone()))?;
-            said.request_id = said.request_id.or(text_at(value, "request_id"));
-            return Some(said);
-        }
-        // xAI and Ollama: the message in place of the object, the code beside it.
-        Some(Value::String(message)) if !message.is_empty() => {
-            let beside = read_object(value).unwrap_or_default();
-            return Some(Said {
-                message: Some(short(message, MAX_MESSAGE)),
-                ..beside
-            });
-        }
-        _ => {}
-    }
-    let is_error = value.get("choices").is_none()
-        && (value.get("object").and_then(Value::as_str) == Some("error")
-            || value.get("type").and_then(Value::as_str) == Some("error")
-            || value.get("detail").is_some()
-            || value.get("message").is_some_and(Value::is_string));
-    if is_error { read_object(value) } else { None }
-}
-
-fn read_object(value: &Value) -> Option<Said> {
-    let object = value.as_object()?;
-    let status = ["status_code", "raw_status_code", "status", "code"]
-        .iter()
-        .filter_map(|name| object.get(*name)?.as_u64())
-        .find_map(|number| {
-            u16::try_from(number)
-                .ok()
-                .filter(|n| (400..600).contains(n))
-        });
-    let code = text_at(value, "code").or_else(|| text_at(value, "type"));
-    let words = ["code", "type", "status"]
-        .iter()
-        .filter_map(|name| object.get(*name)?.as_str())
-        .collect::<Vec<_>>()
-        .join(" ")
-        .to_lowercase();
-    let message =
-        object
-            .get("message")
-            .or_else(|| object.get("detail"))
-            .map(|message| match message {
-                Value::String(text) => short(text, MAX_MESSAGE),
-                other => short(&other.to_string(), MAX_MESSAGE),
-            });
-    Some(Said {
-        status,
-        code,
-        words,
-        message,
-        request_id: text_at(value, "request_id"),
-    })
-}
-
-fn text_at(value: &Value, name: &str) -> Option<String> {
-    match value.get(name)? {
-        Value::String(text) if !text.is_empty() => Some(short(text, MAX_CODE)),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
-}
-
-/// A body that is no JSON, as one line without markup: of a web page its title alone.
-fn plain_text(body: &str) -> Option<String> {
-    let body = body.trim();
-    let lower = body.to_ascii_lowercase();
-    if lower.starts_with('<') || lower.contains("<html") {
-        let title = lower.find("<title").and_then(|start| {
-            let start = start + lower[start..].find('>')? + 1;
-            let end = start + lower[start..].find('<')?;
-            Some(short(&body[start..end], 100))
-        });
-        return Some(match title.filter(|title| !title.is_empty()) {
-            Some(title) => format!("a web page: {title}"),
-            None => "a web page".to_owned(),
-        });
-    }
-    Some(short(body, 300)).filter(|text| !text.is_empty())
-}
-
-/// The text on one line, without control characters, at most `limit` characters.
-fn short(text: &str, limit: usize) -> String {
-    let mut line = String::new();
-    for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
-        if !word.is_empty() {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    match line.char_indices().nth(limit) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
     }
 }
 
@@ -317,23 +224,6 @@ pub(crate) fn request_id(headers: &HeaderMap) -> Option<String> {
     .map(|id| short(id, MAX_CODE))
 }
 
-/// How long the answer asks to wait, by `retry-after-ms`, or `retry-after` in seconds or as a date.
-pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
-    let number = |text: &str| text.parse::<f64>().ok();
-    if let Some(ms) = text("retry-after-ms").and_then(number) {
-        return Duration::try_from_secs_f64(ms / 1_000.0).ok();
-    }
-    let value = text("retry-after")?;
-    match number(value) {
-        Some(seconds) => Duration::try_from_secs_f64(seconds).ok(),
-        None => {
-            let date = httpdate::parse_http_date(value).ok()?;
-            Some(date.duration_since(now).unwrap_or_default())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, SystemTime};
@@ -342,7 +232,7 @@ mod tests {
     use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
     use serde_json::json;
 
-    use super::{answer, error_event, in_band, no_answer, retry_after};
+    use super::{answer, error_event, in_body, in_stream, no_answer};
     use crate::ErrorKind;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -372,6 +262,21 @@ mod tests {
                 K::Auth,
             ),
             (403, "", K::Auth),
+            (
+                403,
+                r#"{"error":{"message":"You have insufficient permissions for this operation"}}"#,
+                K::Auth,
+            ),
+            (
+                403,
+                r#"{"error":{"code":"unsupported_country_region_territory","message":"Country, region, or territory not supported"}}"#,
+                K::InvalidRequest,
+            ),
+            (
+                403,
+                "<html><title>Attention Required!</title>",
+                K::InvalidRequest,
+            ),
             (
                 402,
                 r#"{"error":{"message":"Insufficient Balance","type":"unknown_error"}}"#,
@@ -508,12 +413,14 @@ mod tests {
 
     #[test]
     fn errors_in_the_stream_are_told_from_chunks() {
-        let kind = |value| in_band(&value).map(|fault| (fault.kind, fault.status));
+        let kind = |value| in_stream(&value).map(|fault| (fault.kind, fault.status));
         for value in [
             json!({ "choices": [], "error": null }),
             json!({ "choices": [], "error": {} }),
             json!({ "choices": [], "error": "" }),
             json!({ "choices": [], "message": "in passing" }),
+            json!({ "message": "in passing" }),
+            json!({ "detail": "in passing" }),
             json!({ "id": "x" }),
             json!([]),
         ] {
@@ -530,6 +437,13 @@ mod tests {
         assert_eq!(
             kind(json!({ "error": "out of memory" })),
             Some((ErrorKind::Unknown, None))
+        );
+        for said in [json!({ "message": "no" }), json!({ "detail": "no" })] {
+            assert!(in_body(&said).is_some(), "a body says nothing else: {said}");
+        }
+        assert_eq!(
+            kind(json!({ "type": "error", "message": "x", "code": "server_error" })),
+            Some((ErrorKind::Overloaded, None))
         );
         assert_eq!(
             error_event("boom").message,
@@ -556,28 +470,61 @@ mod tests {
     }
 
     #[test]
-    fn waits_are_read_in_all_spellings() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_445_412_470);
-        for (pairs, wait) in [
-            (
-                &[("retry-after-ms", "1500"), ("retry-after", "9")][..],
-                Some(1_500),
-            ),
-            (&[("retry-after", "0.5")], Some(500)),
-            (&[("retry-after", " 3 ")], Some(3_000)),
-            (
-                &[("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT")],
-                Some(10_000),
-            ),
-            (&[("retry-after", "Wed, 21 Oct 2015 07:00:00 GMT")], Some(0)),
-            (&[("retry-after", "-1")], None),
-            (&[("retry-after", "NaN")], None),
-            (&[("retry-after", "1e300")], None),
-            (&[("retry-after", "soon")], None),
-            (&[], None),
+    fn lists_of_faults_name_their_fields() {
+        let faults = json!([
+            { "type": "extra_forbidden", "loc": ["body", "messages", 0], "msg": "not permitted" },
+            { "msg": "field required" },
+            "odd",
+        ]);
+        let told = "(HTTP 422: body.messages.0: not permitted; field required; \"odd\")";
+        for body in [
+            json!({ "detail": faults }),
+            json!({ "object": "error", "message": { "detail": faults }, "code": null }),
         ] {
-            let found = retry_after(&headers(pairs), now);
-            assert_eq!(found, wait.map(Duration::from_millis), "{pairs:?}");
+            let fault = answer(
+                422,
+                &HeaderMap::new(),
+                body.to_string().as_bytes(),
+                SystemTime::now(),
+            );
+            assert!(fault.message.ends_with(told), "{}", fault.message);
         }
+    }
+
+    #[test]
+    fn hostile_bodies_become_short_plain_lines() {
+        let deep = "[".repeat(60_000);
+        let many = json!({ "detail": vec![json!({ "loc": vec!["x"; 500], "msg": "y" }); 5_000] });
+        for body in [
+            deep.clone(),
+            format!("{{\"error\":{deep}"),
+            many.to_string(),
+            json!({ "error": { "message": { "a": "\u{202e}\u{7}b" }, "code": ["x"], "type": 5 } })
+                .to_string(),
+            json!({ "error": { "message": "ab\u{202e}cd\u{200b}\u{2066}\u{feff}e", "code": "x\u{200d}" } })
+                .to_string(),
+            json!({ "error": { "message": "m", "status": -1, "details": [[], { "retryDelay": {} }] } })
+                .to_string(),
+        ] {
+            let fault = answer(400, &HeaderMap::new(), body.as_bytes(), SystemTime::now());
+            assert!(fault.message.chars().count() <= 1_000, "{}", fault.message);
+            let odd = |c: char| c.is_control() || crate::error::said::is_unseen(c);
+            assert!(!fault.message.contains(odd), "{:?}", fault.message);
+            assert!(!fault.code.unwrap_or_default().contains(odd));
+        }
+    }
+
+    #[test]
+    fn waits_are_taken_from_where_they_stand() {
+        let wait = |status, pairs, body: &str| {
+            answer(status, &headers(pairs), body.as_bytes(), SystemTime::now()).retry_after
+        };
+        let body = r#"{"error":{"code":429,"message":"slow","details":[{"retryDelay":"48s"}]}}"#;
+        let reset = [("x-ratelimit-reset-tokens", "9s")];
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(wait(429, &[("retry-after", "2")], body), seconds(2));
+        assert_eq!(wait(429, &reset, body), seconds(48));
+        assert_eq!(wait(429, &reset, ""), seconds(9));
+        assert_eq!(wait(500, &reset, ""), None, "the limit is not what failed");
     }
 }

@@ -25,10 +25,14 @@ use crate::{ErrorKind, Fault, ProviderEvent};
 /// The most entries of opaque reasoning that one answer may hold.
 const MAX_DETAILS: usize = 4_096;
 
+/// The longest name of a model and id of an answer, in bytes.
+const MAX_NAME_BYTES: usize = 256;
+
 /// The state of one answer.
 #[derive(Debug, Default)]
 pub(crate) struct ChatMapper {
     started: bool,
+    model_known: bool,
     calls: Calls,
     refused: bool,
     finish_reason: Option<String>,
@@ -59,6 +63,7 @@ impl ChatMapper {
             }
         })?;
         self.start(&chunk, out);
+        let mut fault = None;
         for choice in chunk.choices.into_iter().flatten() {
             if choice.index.unwrap_or(0) != 0 {
                 continue;
@@ -70,27 +75,41 @@ impl ChatMapper {
                 self.finish_reason = Some(reason);
             }
             self.report(choice.usage.as_ref(), out);
+            if let Some(error) = choice.error {
+                fault = classify::in_stream(&json!({ "error": error }));
+            }
         }
         self.report(chunk.usage.as_ref(), out);
         self.report(chunk.x_groq.and_then(|groq| groq.usage).as_ref(), out);
         if chunk.suspicious
             && let Ok(whole) = serde_json::from_str(data)
-            && let Some(fault) = classify::in_band(&whole)
+            && let Some(whole) = classify::in_stream(&whole)
         {
-            return Err(fault);
+            fault = Some(whole);
         }
-        Ok(())
+        fault.map_or(Ok(()), Err)
     }
 
     fn start(&mut self, chunk: &Chunk, out: &mut Vec<ProviderEvent>) {
-        let named = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
+        let named = |name: &Option<String>| {
+            let fits = |name: &String| {
+                (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.contains(char::is_control)
+            };
+            name.clone().filter(fits)
+        };
         let (model, response_id) = (named(&chunk.model), named(&chunk.id));
         let speaks = chunk
             .choices
             .as_ref()
             .is_some_and(|choices| !choices.is_empty());
-        if !self.started && (speaks || model.is_some()) {
+        let news = if self.started {
+            !self.model_known && model.is_some()
+        } else {
+            speaks || model.is_some()
+        };
+        if news {
             self.started = true;
+            self.model_known |= model.is_some();
             out.push(ProviderEvent::Started { model, response_id });
         }
     }
@@ -138,7 +157,11 @@ impl ChatMapper {
     fn keep(&mut self, details: Vec<Value>) -> Result<(), Fault> {
         for detail in details {
             let joins = self.details.last_mut().filter(|last| {
-                last.get("type") == detail.get("type") && last.get("index") == detail.get("index")
+                let id = |entry: &Value| entry.get("id").filter(|id| !id.is_null()).cloned();
+                let same_id = id(last).zip(id(&detail)).is_none_or(|(a, b)| a == b);
+                same_id
+                    && last.get("type") == detail.get("type")
+                    && last.get("index") == detail.get("index")
             });
             match (joins, detail) {
                 (Some(Value::Object(last)), Value::Object(detail)) => {
@@ -200,10 +223,14 @@ impl Mapper for ChatMapper {
         if name == "error" {
             return Err(classify::error_event(data));
         }
-        if !data.is_empty() {
+        if !data.is_empty() && (matches!(name.as_str(), "" | "message") || concerns_us(data)) {
             self.chunk(data, out)?;
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    fn ended(&self) -> bool {
+        self.finish_reason.is_some()
     }
 
     fn finish(&mut self, out: &mut Vec<ProviderEvent>) -> Result<(), Fault> {
@@ -250,10 +277,19 @@ impl Mapper for ChatMapper {
 pub(crate) fn whole(body: &str, out: &mut Vec<ProviderEvent>) -> Option<Result<(), Fault>> {
     let value: Value = serde_json::from_str(body).ok()?;
     if value.get("choices").is_none_or(Value::is_null) {
-        return classify::in_band(&value).map(Err);
+        return classify::in_body(&value).map(Err);
     }
     let mut mapper = ChatMapper::new();
     Some(mapper.chunk(body, out).and_then(|()| mapper.finish(out)))
+}
+
+/// Whether an event of a name that we do not know holds a piece of the answer or an error all the
+/// same. If not, it is skipped whatever it holds.
+fn concerns_us(data: &str) -> bool {
+    serde_json::from_str::<Value>(data).is_ok_and(|value| {
+        let holds = |name| value.get(name).is_some_and(|field| !field.is_null());
+        holds("choices") || holds("error")
+    })
 }
 
 fn think(text: String, out: &mut Vec<ProviderEvent>) {

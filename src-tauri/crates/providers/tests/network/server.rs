@@ -56,6 +56,17 @@ struct Signals {
     hung_up: Semaphore,
 }
 
+impl Default for Signals {
+    fn default() -> Self {
+        Self {
+            requests: Mutex::default(),
+            answered: Semaphore::new(0),
+            gate: Semaphore::new(0),
+            hung_up: Semaphore::new(0),
+        }
+    }
+}
+
 /// The server; its tasks end when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -69,18 +80,45 @@ impl Server {
     pub(crate) async fn start(scripts: Vec<Vec<Step>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let signals = Arc::new(Signals {
-            requests: Mutex::default(),
-            answered: Semaphore::new(0),
-            gate: Semaphore::new(0),
-            hung_up: Semaphore::new(0),
-        });
+        let signals = Arc::new(Signals::default());
         let mut tasks = JoinSet::new();
         let shared = Arc::clone(&signals);
         tasks.spawn(async move {
             for script in scripts {
                 let (stream, _) = listener.accept().await.unwrap();
                 serve(stream, script, &shared).await;
+            }
+        });
+        Self {
+            port,
+            signals,
+            tasks,
+        }
+    }
+
+    /// Starts a server that takes connections for as long as it lives, several at once, and answers
+    /// each by the first script whose text stands in the request.
+    pub(crate) async fn together(scripts: Vec<(&'static str, Vec<Step>)>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let signals = Arc::new(Signals::default());
+        let mut tasks = JoinSet::new();
+        let shared = Arc::clone(&signals);
+        tasks.spawn(async move {
+            let scripts = Arc::new(scripts);
+            let mut connections = JoinSet::new();
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let (scripts, shared) = (Arc::clone(&scripts), Arc::clone(&shared));
+                connections.spawn(async move {
+                    let Some(request) = read_request(&mut stream).await else {
+                        return;
+                    };
+                    let script = scripts.iter().find(|(text, _)| request.contains(text));
+                    shared.requests.lock().unwrap().push(request.clone());
+                    let (_, steps) = script.expect("a script for every request");
+                    play(stream, steps.clone(), &shared).await;
+                });
             }
         });
         Self {
@@ -127,6 +165,10 @@ async fn serve(mut stream: TcpStream, script: Vec<Step>, signals: &Signals) {
         return;
     };
     signals.requests.lock().unwrap().push(request);
+    play(stream, script, signals).await;
+}
+
+async fn play(mut stream: TcpStream, script: Vec<Step>, signals: &Signals) {
     for step in script {
         match step {
             // A client that hangs up early is what some tests are about.

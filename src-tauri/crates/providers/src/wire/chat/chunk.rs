@@ -57,6 +57,8 @@ pub(super) struct Choice {
     pub(super) finish_reason: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) usage: Option<UsageReport>,
+    /// OpenRouter's place for an error of the provider behind it.
+    pub(super) error: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]

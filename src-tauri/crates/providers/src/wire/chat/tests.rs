@@ -8,7 +8,7 @@ use protocol::{StopReason, Usage, Wire};
 use serde_json::json;
 
 use crate::wire::Decoder;
-use crate::{ErrorKind, ProviderEvent, decode};
+use crate::{Decoded, ErrorKind, ProviderEvent, decode};
 
 /// The events of a stream of chunks, and the kind and code of its fault.
 fn run(chunks: &[&str]) -> (Vec<ProviderEvent>, Option<(ErrorKind, Option<String>)>) {
@@ -31,12 +31,12 @@ fn lines(chunks: &[&str]) -> Vec<serde_json::Value> {
         .iter()
         .map(|chunk| format!("data: {chunk}\n\n"))
         .collect();
-    let decoded = decode(Wire::Chat, stream.as_bytes(), NonZeroUsize::MIN).unwrap();
-    decoded
-        .lines
-        .iter()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    values(&decode(Wire::Chat, stream.as_bytes(), NonZeroUsize::MIN).unwrap())
+}
+
+fn values(decoded: &Decoded) -> Vec<serde_json::Value> {
+    let value = |line: &String| serde_json::from_str(line).unwrap();
+    decoded.lines.iter().map(value).collect()
 }
 
 const STOP: &str = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
@@ -343,6 +343,14 @@ fn usage_in_all_places_and_spellings() {
             usage(Some(9), None, Some(4), None),
         ),
         (
+            "OpenRouter counts what is written into a cache",
+            r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":4,"prompt_tokens_details":{"cached_tokens":1,"cache_write_tokens":6}}}"#,
+            Usage {
+                cache_write_tokens: Some(6),
+                ..usage(Some(9), Some(1), Some(4), None)
+            },
+        ),
+        (
             "details null",
             r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":null,"prompt_tokens_details":null}}"#,
             usage(Some(9), None, None, None),
@@ -510,6 +518,114 @@ fn a_last_event_without_its_blank_line_counts_when_it_is_whole() {
 }
 
 #[test]
+fn what_follows_the_end_is_no_part_of_the_answer() {
+    let answer = format!("data: {STOP}\n\ndata: [DONE]\n\n");
+    for tail in [
+        r#"data: {"error":{"message":"late"}}"#,
+        r#"data: {"choices":[{"delta":{"content":"late"}}]}"#,
+        "event: error\ndata: late",
+    ] {
+        let stream = format!("{answer}{tail}");
+        for split in [1, 7, 64, usize::MAX] {
+            let split = NonZeroUsize::new(split).unwrap();
+            let decoded = decode(Wire::Chat, stream.as_bytes(), split).unwrap();
+            assert_eq!(values(&decoded), [stop("end_turn")], "{tail} by {split}");
+            assert!(decoded.complete);
+        }
+    }
+}
+
+#[test]
+fn unknown_events_are_skipped() {
+    for unknown in [
+        "event: heartbeat\ndata: still here",
+        "event: heartbeat\ndata: {\"cut",
+        "event: ping\ndata: {\"message\":\"x\"}",
+        "event: ping\ndata: 5",
+        "event: status\ndata: {\"error\":null,\"choices\":null}",
+        "data: {\"message\":\"queued\",\"position\":3}",
+        "data: {\"detail\":\"warming up\"}",
+        "data: {\"type\":\"ping\"}",
+        ": comment",
+    ] {
+        let stream = format!(
+            "{unknown}\n\ndata: {{\"choices\":[{{\"delta\":{{\"content\":\"a\"}}}}]}}\n\n\
+             {unknown}\n\ndata: {STOP}\n\n"
+        );
+        let decoded = decode(Wire::Chat, stream.as_bytes(), NonZeroUsize::MIN).unwrap();
+        let expected = [text("a"), stop("end_turn")];
+        assert_eq!(values(&decoded), expected, "{unknown}");
+    }
+    // A name that we do not know does not hide the answer, or that it failed.
+    let named = "event: chunk\ndata: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n\
+                 event: failure\ndata: {\"error\":{\"message\":\"boom\"}}\n\n";
+    let decoded = decode(Wire::Chat, named.as_bytes(), NonZeroUsize::MIN).unwrap();
+    assert_eq!(values(&decoded)[0], text("a"));
+    assert!(decoded.lines[1].contains("boom"), "{:?}", decoded.lines);
+}
+
+#[test]
+fn an_error_inside_the_choice_is_one() {
+    let chunk = r#"{"choices":[{"index":0,"delta":{"content":"tial"},"finish_reason":"error",
+        "error":{"code":502,"message":"upstream is gone"}}]}"#
+        .replace('\n', "");
+    let (events, fault) = run(&[r#"{"choices":[{"delta":{"content":"par"}}]}"#, &chunk]);
+    assert_eq!(fault, Some((ErrorKind::Overloaded, Some("502".to_owned()))));
+    assert!(events.contains(&ProviderEvent::Text("tial".to_owned())));
+    let none = r#"{"choices":[{"delta":{"content":"a"},"error":null,"finish_reason":"stop"}]}"#;
+    assert_eq!(run(&[none]).1, None);
+}
+
+#[test]
+fn names_of_tools_and_calls_are_bounded() {
+    let long = "x".repeat(257);
+    for (id, name, sound) in [
+        ("a", "f", true),
+        ("a", long.as_str(), false),
+        ("a", "f\u{7}", false),
+        ("a\n", "f", false),
+        (long.as_str(), "f", true),
+    ] {
+        let chunk = json!({ "choices": [{ "delta": { "tool_calls": [
+            { "index": 0, "id": id, "function": { "name": name, "arguments": "{}" } }
+        ] } }] });
+        let fault = run(&[&chunk.to_string(), STOP]).1;
+        let expected = (!sound).then(|| {
+            let code = Some("invalid_tool_call".to_owned());
+            (ErrorKind::Interrupted, code)
+        });
+        assert_eq!(fault, expected, "{id:?} {name:?}");
+    }
+}
+
+#[test]
+fn started_comes_again_when_the_model_is_known() {
+    let long = json!({ "choices": [{ "delta": { "content": "a" } }], "model": "x".repeat(257) });
+    let odd = json!({ "choices": [], "model": "a\u{1b}[2J", "id": "" });
+    let (events, _) = run(&[
+        r#"{"choices":[{"delta":{"content":""}}],"id":"c1"}"#,
+        &long.to_string(),
+        &odd.to_string(),
+        r#"{"choices":[],"model":"m","id":"c1"}"#,
+        r#"{"choices":[],"model":"n","id":"c1"}"#,
+        STOP,
+    ]);
+    let started = |model: Option<&str>| ProviderEvent::Started {
+        model: model.map(str::to_owned),
+        response_id: Some("c1".to_owned()),
+    };
+    assert_eq!(
+        events[..3],
+        [
+            started(None),
+            ProviderEvent::Text("a".to_owned()),
+            started(Some("m")),
+        ]
+    );
+    assert_eq!(events.len(), 4, "and never again: {events:?}");
+}
+
+#[test]
 fn started_names_the_model_once() {
     let (events, _) = run(&[
         r#"{"choices":[],"model":"","id":"","prompt_filter_results":[]}"#,
@@ -550,6 +666,28 @@ fn opaque_reasoning_is_joined_and_stands_before_the_text() {
             },
         ]
     );
+}
+
+#[test]
+fn opaque_reasoning_of_two_ids_stays_two_entries() {
+    let detail = |id: serde_json::Value, data: &str| {
+        let detail = json!({ "type": "reasoning.encrypted", "index": 0, "id": id, "data": data });
+        json!({ "choices": [{ "delta": { "reasoning_details": [detail] } }] }).to_string()
+    };
+    let chunks = [
+        detail(json!("a"), "1"),
+        detail(json!(null), "2"),
+        detail(json!("a"), "3"),
+        detail(json!("b"), "4"),
+        STOP.to_owned(),
+    ];
+    let chunks: Vec<&str> = chunks.iter().map(String::as_str).collect();
+    let (events, _) = run(&chunks);
+    let blob = json!({ "reasoning_details": [
+        { "type": "reasoning.encrypted", "index": 0, "id": "a", "data": "123" },
+        { "type": "reasoning.encrypted", "index": 0, "id": "b", "data": "4" },
+    ] });
+    assert!(events.contains(&ProviderEvent::Blob(blob)), "{events:?}");
 }
 
 #[test]
@@ -606,15 +744,22 @@ fn chunk() -> impl Strategy<Value = String> {
             .prop_map(|tokens| json!({ "choices": [], "usage": { "prompt_tokens": tokens } })),
         Just(json!({ "choices": [{ "finish_reason": "stop" }] })),
         Just(json!({ "error": { "message": "boom" } })),
+        Just(json!({ "message": "in passing" })),
         Just(json!("no object")),
     ]
     .prop_map(|chunk| chunk.to_string())
 }
 
+/// What may stand in a stream, the sign of its end included.
+fn data() -> impl Strategy<Value = String> {
+    prop_oneof![9 => chunk(), 1 => Just("[DONE]".to_owned())]
+}
+
 proptest! {
     #[test]
     fn every_split_decodes_to_the_same_lines(
-        chunks in proptest::collection::vec(chunk(), 0..12),
+        chunks in proptest::collection::vec(data(), 0..12),
+        tail in proptest::option::of(data()),
         newline in prop_oneof![Just("\n"), Just("\r"), Just("\r\n")],
         cut in any::<prop::sample::Index>(),
         split in 1_usize..9,
@@ -622,6 +767,9 @@ proptest! {
         let mut stream = String::from(": hello\u{e9}");
         for chunk in &chunks {
             stream += &format!("{newline}data: {chunk}{newline}{newline}");
+        }
+        if let Some(tail) = &tail {
+            stream += &format!("{newline}data: {tail}");
         }
         let stream = &stream.as_bytes()[..stream.len() - cut.index(stream.len() / 4 + 1)];
         let whole = decode(Wire::Chat, stream, NonZeroUsize::MAX).unwrap();

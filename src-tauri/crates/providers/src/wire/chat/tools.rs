@@ -10,6 +10,12 @@ use crate::{ErrorKind, Fault, ProviderEvent};
 /// The most tool calls of one answer.
 const MAX_CALLS: usize = 1_024;
 
+/// The longest id of a call, in bytes. Some gateways hide a signature in it.
+const MAX_ID_BYTES: usize = 8 << 10;
+
+/// The longest name of a tool, in bytes.
+const MAX_NAME_BYTES: usize = 256;
+
 #[derive(Debug)]
 struct Call {
     index: Option<u64>,
@@ -34,6 +40,8 @@ impl Calls {
             .map_or((None, None), |function| (function.name, function.arguments));
         let id = delta.id.filter(|id| !id.is_empty());
         let name = name.filter(|name| !name.is_empty());
+        check(id.as_deref(), MAX_ID_BYTES)?;
+        check(name.as_deref(), MAX_NAME_BYTES)?;
         let place = self.place(delta.index, id.as_deref(), name.is_some())?;
         let call = &mut self.0[place];
         let new_id = call.id.is_none() && id.is_some();
@@ -87,4 +95,16 @@ impl Calls {
         });
         Ok(self.0.len() - 1)
     }
+}
+
+/// Refuses what is no id or name: it is stored, shown, and sent back.
+fn check(name: Option<&str>, limit: usize) -> Result<(), Fault> {
+    if name.is_none_or(|name| name.len() <= limit && !name.contains(char::is_control)) {
+        return Ok(());
+    }
+    Err(Fault::new(
+        ErrorKind::Interrupted,
+        "the answer calls a tool by a name or an id that is none; ask again",
+    )
+    .with_code("invalid_tool_call"))
 }
