@@ -146,6 +146,29 @@ async fn a_hidden_window_gets_nothing_and_then_the_whole() {
 }
 
 #[tokio::test]
+async fn a_window_that_comes_late_to_a_long_answer_gets_all_of_it() {
+    let (_home, engine, mut server) = engine_and_server().await;
+    let (started, mut raw, mut call) = ask(&engine, &mut server, None, "Hi").await;
+    let text: String = (0..60)
+        .map(|n| format!("{n} {}\n\n", "größer ".repeat(300)))
+        .collect();
+    call.begin().await;
+    call.say(&text).await;
+    call.say("end").await;
+    call.finish("stop").await;
+    assert_eq!(end(&mut raw).await, TurnUpdate::Finished);
+    let (_shown, visible) = watch::channel(true);
+    let mut presenter = engine.present(engine.attach(started.message_id).unwrap(), visible);
+    let mut window = Window::default();
+    let message_id = started.message_id;
+    assert_eq!(
+        window.follow(&mut presenter).await,
+        TurnEvent::Finished { message_id }
+    );
+    assert_eq!(window.finished, [markdown::render(&(text + "end"))]);
+}
+
+#[tokio::test]
 async fn a_window_that_is_gone_ends_its_events() {
     let (_home, engine, mut server) = engine_and_server().await;
     let (_started, stream, _call) = ask(&engine, &mut server, None, "Hi").await;
