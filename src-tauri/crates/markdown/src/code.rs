@@ -1,6 +1,7 @@
 //! Code coloured by classes. The grammars are syntect's, loaded when the first known language
 //! comes; their scopes are mapped to the few classes that the window has colours for.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
 use syntect::parsing::{ParseState, Scope, ScopeStack, SyntaxReference, SyntaxSet};
@@ -9,6 +10,8 @@ use crate::escape::push_text;
 
 /// A longer line is not coloured: grammars take too long on it.
 const MAX_LINE: usize = 4 * 1024;
+/// Nor is a line that would have more HTML: a few colours are not worth what they weigh then.
+const MAX_COLOURED: usize = 4 * 1024;
 /// The longest language name that is shown.
 const MAX_LANGUAGE: usize = 32;
 
@@ -119,34 +122,47 @@ impl Colours {
 
     /// Appends a line, given without its end, as HTML with its end.
     pub(crate) fn push_line(&mut self, out: &mut String, line: &str) {
-        let Some((parser, stack)) = &mut self.state else {
-            return push_plain(out, line);
-        };
-        if line.len() > MAX_LINE {
-            return push_plain(out, line);
+        let before = out.len();
+        if line.len() <= MAX_LINE && self.coloured(out, line) {
+            return;
         }
-        let mut source = String::with_capacity(line.len() + 1);
-        source.push_str(line);
-        source.push('\n');
-        let Ok(changes) = parser.parse_line(&source, syntaxes()) else {
-            self.state = None;
-            return push_plain(out, line);
-        };
-        let mut run = Run { out, class: None };
-        let mut from = 0;
-        for (at, change) in changes {
-            run.push(class(stack), source.get(from..at).unwrap_or_default());
-            from = from.max(at);
-            if stack.apply(&change).is_err() {
-                run.push(None, source.get(from..).unwrap_or_default());
-                run.close();
-                self.state = None;
-                return;
-            }
-        }
-        run.push(class(stack), source.get(from..).unwrap_or_default());
-        run.close();
+        out.truncate(before);
+        push_plain(out, line);
     }
+
+    /// Appends a line in colours; `false` when there are none for it.
+    fn coloured(&mut self, out: &mut String, line: &str) -> bool {
+        let Some(mut state) = self.state.take() else {
+            return false;
+        };
+        let before = out.len();
+        // Grammars are data of many authors: one that trips ends the colours, not the text.
+        let contained = AssertUnwindSafe(|| colour(&mut state, out, line));
+        if catch_unwind(contained).ok().flatten().is_none() {
+            return false;
+        }
+        self.state = Some(state);
+        out.len() - before <= MAX_COLOURED
+    }
+}
+
+/// Appends a line in colours and moves the state on; `None` when the grammar fails.
+fn colour(state: &mut (ParseState, ScopeStack), out: &mut String, line: &str) -> Option<()> {
+    let (parser, stack) = state;
+    let mut source = String::with_capacity(line.len() + 1);
+    source.push_str(line);
+    source.push('\n');
+    let changes = parser.parse_line(&source, syntaxes()).ok()?;
+    let mut run = Run { out, class: None };
+    let mut from = 0;
+    for (at, change) in changes {
+        run.push(class(stack), source.get(from..at).unwrap_or_default());
+        from = from.max(at);
+        stack.apply(&change).ok()?;
+    }
+    run.push(class(stack), source.get(from..).unwrap_or_default());
+    run.close();
+    Some(())
 }
 
 /// Neighbouring text of one class.

@@ -1,23 +1,34 @@
-//! One top-level block's text to HTML: pulldown-cmark's events, each written by rules of our own.
-//! Nothing is passed through; whatever is not known here is text or nothing.
+//! One top-level block's text to HTML: where its formulas are, then pulldown-cmark's events, then
+//! the writer. The result depends on the text and on what is known of references, on nothing else.
 
-use pulldown_cmark::{
-    Alignment, BlockQuoteKind, BrokenLink, CodeBlockKind, CowStr, Event, LinkType, Options, Parser,
-    Tag, TagEnd,
-};
-use url::Url;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pulldown_cmark::{BrokenLink, CowStr, Event, Options, Parser};
 
 use crate::code::Cache;
-use crate::escape::{plain_block, push_text};
+use crate::escape::plain_block;
+use crate::math::{Formulas, Place};
 use crate::references::{Found, References};
-use crate::{link, math};
 
-/// Elements that would nest deeper are left out; their text stays.
-const MAX_NESTING: usize = 100;
+use self::writer::Writer;
+
+mod writer;
+
 /// HTML may be this many times longer than its text, and so many bytes more. Beyond it (a table
 /// of a thousand columns and empty rows) the text is shown as it was written.
 const MAX_GROWTH: usize = 48;
 const MIN_LIMIT: usize = 16 * 1024;
+/// How often a text is read anew because the parser found other formulas than were marked.
+const ROUNDS: usize = 8;
+
+/// The older footnotes end at a blank line and need no definition in the same text; whether a
+/// reference is one is for `References` to say.
+const OPTIONS: Options = Options::ENABLE_TABLES
+    .union(Options::ENABLE_TASKLISTS)
+    .union(Options::ENABLE_STRIKETHROUGH)
+    .union(Options::ENABLE_FOOTNOTES)
+    .union(Options::ENABLE_OLD_FOOTNOTES)
+    .union(Options::ENABLE_GFM);
 
 /// Renders text that is whole top-level blocks.
 pub(crate) fn render(
@@ -25,375 +36,94 @@ pub(crate) fn render(
     references: &References,
     cache: &mut Cache,
 ) -> (Vec<String>, Found) {
-    cache.rewind();
-    let lookup = references.lookup();
-    let resolve = |broken: BrokenLink<'_>| {
-        lookup
-            .link(&broken.reference)
-            .map(|url| (CowStr::from(url), CowStr::from("")))
-    };
-    let parser = Parser::new_with_broken_link_callback(text, options(), Some(resolve));
-    let links: Vec<(String, String)> = parser
-        .reference_definitions()
-        .iter()
-        .map(|(label, definition)| (label.to_owned(), definition.dest.to_string()))
-        .collect();
-    let mut writer = Writer::new(cache, text.len().saturating_mul(MAX_GROWTH) + MIN_LIMIT);
-    for event in parser {
-        writer.event(event, |label| lookup.is_footnote(label));
-        if writer.is_over {
+    let contained = AssertUnwindSafe(|| with_formulas(text, references, cache));
+    // A parser that trips over a text costs that block its looks and nothing else.
+    catch_unwind(contained).unwrap_or_else(|_| {
+        *cache = Cache::default();
+        (vec![plain_block(text)], Found::default())
+    })
+}
+
+fn with_formulas(text: &str, references: &References, cache: &mut Cache) -> (Vec<String>, Found) {
+    let mut formulas = Formulas::find(text, OPTIONS);
+    for _ in 0..ROUNDS {
+        if formulas.is_empty() {
             break;
         }
+        let (marked, places) = formulas.marked(text);
+        let reading = Reading::of(&marked, &places, references, cache);
+        if reading.is_over || formulas.keep(&places, &reading.formulas) {
+            return reading.shown(text);
+        }
     }
-    let blocks = if writer.is_over {
-        vec![plain_block(text)]
-    } else {
-        writer.blocks
-    };
-    let footnotes = writer.footnotes;
-    (
-        blocks,
-        Found {
-            links,
-            footnotes,
-            ..lookup.into_found()
-        },
-    )
+    Reading::of(text, &[], references, cache).shown(text)
 }
 
-fn options() -> Options {
-    // The older footnotes end at a blank line and need no definition in the same text; whether a
-    // reference is one is for `References` to say.
-    Options::ENABLE_TABLES
-        | Options::ENABLE_TASKLISTS
-        | Options::ENABLE_STRIKETHROUGH
-        | Options::ENABLE_FOOTNOTES
-        | Options::ENABLE_OLD_FOOTNOTES
-        | Options::ENABLE_GFM
-        | Options::ENABLE_MATH
-}
-
-/// What is gathered before it can be written.
-enum Gathered {
-    Code {
-        info: String,
-        source: String,
-    },
-    Image {
-        destination: String,
-        alt: String,
-        inner: usize,
-    },
-}
-
-struct Writer<'c> {
-    out: String,
+/// What one pass over a text gave.
+struct Reading {
     blocks: Vec<String>,
-    /// Bytes in `blocks`.
-    written: usize,
-    limit: usize,
+    found: Found,
+    /// Where the parser saw formulas begin.
+    formulas: Vec<usize>,
+    /// Whether the HTML grew beyond its limit, where the pass ended.
     is_over: bool,
-    /// End tags of the open elements; empty where the element was left out.
-    open: Vec<&'static str>,
-    gathered: Option<Gathered>,
-    alignments: Vec<Alignment>,
-    column: usize,
-    in_head: bool,
-    /// Where the open paragraph's content begins, and how many events it had.
-    paragraph: (usize, usize),
-    footnotes: Vec<String>,
-    cache: &'c mut Cache,
 }
 
-impl<'c> Writer<'c> {
-    fn new(cache: &'c mut Cache, limit: usize) -> Self {
+impl Reading {
+    /// Reads a text whose formulas, marked as displayed ones all, are at the given places.
+    fn of(text: &str, places: &[Place], references: &References, cache: &mut Cache) -> Self {
+        cache.rewind();
+        let lookup = references.lookup();
+        let resolve = |broken: BrokenLink<'_>| {
+            lookup
+                .link(&broken.reference)
+                .map(|url| (CowStr::from(url), CowStr::from("")))
+        };
+        let mut options = OPTIONS;
+        options.set(Options::ENABLE_MATH, !places.is_empty());
+        let parser = Parser::new_with_broken_link_callback(text, options, Some(resolve));
+        let links: Vec<(String, String)> = parser
+            .reference_definitions()
+            .iter()
+            .map(|(label, definition)| (label.to_owned(), definition.dest.to_string()))
+            .collect();
+        let mut formulas = Vec::new();
+        let mut writer = Writer::new(cache, text.len().saturating_mul(MAX_GROWTH) + MIN_LIMIT);
+        for (mut event, range) in parser.into_offset_iter() {
+            if matches!(event, Event::InlineMath(_) | Event::DisplayMath(_)) {
+                formulas.push(range.start);
+            }
+            if let Event::DisplayMath(source) = &event
+                && let Ok(at) = places.binary_search_by_key(&range.start, |place| place.start)
+                && places.get(at).is_some_and(|place| !place.is_display)
+            {
+                event = Event::InlineMath(source.clone());
+            }
+            writer.event(event, |label| lookup.is_footnote(label));
+            if writer.is_over {
+                break;
+            }
+        }
+        let (blocks, footnotes, is_over) = (writer.blocks, writer.footnotes, writer.is_over);
         Self {
-            out: String::new(),
-            blocks: Vec::new(),
-            written: 0,
-            limit,
-            is_over: false,
-            open: Vec::new(),
-            gathered: None,
-            alignments: Vec::new(),
-            column: 0,
-            in_head: false,
-            paragraph: (0, 0),
-            footnotes: Vec::new(),
-            cache,
+            blocks,
+            found: Found {
+                links,
+                footnotes,
+                ..lookup.into_found()
+            },
+            formulas,
+            is_over,
         }
     }
 
-    fn event(&mut self, event: Event<'_>, is_footnote: impl Fn(&str) -> bool) {
-        self.paragraph.1 += 1;
-        if self.gathered.is_some() {
-            return self.gather(event);
-        }
-        match event {
-            Event::Start(tag) => self.start(tag),
-            Event::End(tag) => self.end(tag),
-            Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => {
-                push_text(&mut self.out, &text);
-            }
-            Event::Code(text) => {
-                self.out.push_str("<code>");
-                push_text(&mut self.out, &text);
-                self.out.push_str("</code>");
-            }
-            Event::InlineMath(source) => math::push_math(&mut self.out, &source, false),
-            Event::DisplayMath(source) => math::push_math(&mut self.out, &source, true),
-            Event::FootnoteReference(label) => {
-                let (before, after) = if is_footnote(&label) {
-                    ("<sup class=\"footnote-ref\">", "</sup>")
-                } else {
-                    ("[^", "]")
-                };
-                self.out.push_str(before);
-                push_text(&mut self.out, &label);
-                self.out.push_str(after);
-            }
-            Event::SoftBreak => self.out.push('\n'),
-            Event::HardBreak => self.out.push_str("<br>"),
-            Event::Rule => self.out.push_str("<hr>"),
-            Event::TaskListMarker(is_done) => {
-                let checked = if is_done { " checked" } else { "" };
-                self.out
-                    .push_str("<input class=\"task\" type=\"checkbox\" disabled");
-                self.out.push_str(checked);
-                self.out.push('>');
-            }
-        }
-        self.is_over |= self.written + self.out.len() > self.limit;
-        if self.open.is_empty() && self.gathered.is_none() && !self.out.is_empty() {
-            self.written += self.out.len();
-            self.blocks.push(std::mem::take(&mut self.out));
-        }
-    }
-
-    /// Opens an element, or leaves it out where too many are open.
-    fn element(&mut self, start: &str, end: &'static str) {
-        if self.open.len() >= MAX_NESTING {
-            self.open.push("");
-            return;
-        }
-        self.out.push_str(start);
-        self.open.push(end);
-    }
-
-    fn start(&mut self, tag: Tag<'_>) {
-        match tag {
-            Tag::Paragraph => {
-                self.element("<p>", "</p>");
-                self.paragraph = (self.out.len(), 0);
-            }
-            Tag::Heading { level, .. } => {
-                let (start, end) = HEADINGS[level as usize - 1];
-                self.element(start, end);
-            }
-            Tag::BlockQuote(kind) => self.element(quote(kind), "</blockquote>"),
-            Tag::CodeBlock(kind) => {
-                let info = match kind {
-                    CodeBlockKind::Fenced(info) => info.into_string(),
-                    CodeBlockKind::Indented => String::new(),
-                };
-                self.gathered = Some(Gathered::Code {
-                    info,
-                    source: String::new(),
-                });
-            }
-            Tag::HtmlBlock => self.element("<p class=\"raw\">", "</p>"),
-            Tag::List(None) => self.element("<ul>", "</ul>"),
-            Tag::List(Some(1)) => self.element("<ol>", "</ol>"),
-            Tag::List(Some(start)) => {
-                self.element(&format!("<ol start=\"{start}\">"), "</ol>");
-            }
-            Tag::Item => self.element("<li>", "</li>"),
-            Tag::FootnoteDefinition(label) => {
-                let mut start =
-                    String::from("<div class=\"footnote\"><span class=\"footnote-label\">");
-                push_text(&mut start, &label);
-                start.push_str("</span>");
-                self.element(&start, "</div>");
-                self.footnotes.push(label.into_string());
-            }
-            Tag::Table(alignments) => {
-                self.alignments = alignments;
-                self.element("<div class=\"table\"><table>", "</tbody></table></div>");
-            }
-            Tag::TableHead => {
-                self.in_head = true;
-                self.column = 0;
-                self.element("<thead><tr>", "</tr></thead><tbody>");
-            }
-            Tag::TableRow => {
-                self.column = 0;
-                self.element("<tr>", "</tr>");
-            }
-            Tag::TableCell => {
-                let alignment = self.alignments.get(self.column).unwrap_or(&Alignment::None);
-                let (start, end) = cell(self.in_head, *alignment);
-                self.column += 1;
-                self.element(start, end);
-            }
-            Tag::Emphasis => self.element("<em>", "</em>"),
-            Tag::Strong => self.element("<strong>", "</strong>"),
-            Tag::Strikethrough => self.element("<del>", "</del>"),
-            Tag::Link {
-                link_type,
-                dest_url,
-                ..
-            } => {
-                let is_mail = link_type == LinkType::Email && !dest_url.starts_with("mailto:");
-                let url = if is_mail {
-                    link::safe_link(&format!("mailto:{dest_url}"))
-                } else {
-                    link::safe_link(&dest_url)
-                };
-                match url {
-                    Some(url) => {
-                        let mut start = String::from("<a class=\"link\" data-href=\"");
-                        push_text(&mut start, url.as_str());
-                        start.push_str("\" role=\"link\" tabindex=\"0\">");
-                        self.element(&start, "</a>");
-                    }
-                    None => self.element("", ""),
-                }
-            }
-            Tag::Image { dest_url, .. } => {
-                let destination = dest_url.into_string();
-                self.gathered = Some(Gathered::Image {
-                    destination,
-                    alt: String::new(),
-                    inner: 0,
-                });
-            }
-            Tag::DefinitionList
-            | Tag::DefinitionListTitle
-            | Tag::DefinitionListDefinition
-            | Tag::Superscript
-            | Tag::Subscript
-            | Tag::MetadataBlock(_) => self.element("", ""),
-        }
-    }
-
-    fn end(&mut self, tag: TagEnd) {
-        let end = self.open.pop().unwrap_or_default();
-        self.out.push_str(end);
-        match tag {
-            TagEnd::TableHead => self.in_head = false,
-            TagEnd::Paragraph if !end.is_empty() => self.lift_display_math(),
-            _ => {}
-        }
-    }
-
-    /// A formula that is all of a paragraph stands by itself.
-    fn lift_display_math(&mut self) {
-        let (content, events) = self.paragraph;
-        let body = self.out.get(content..).unwrap_or_default();
-        let inner = body
-            .strip_prefix("<span class=\"math-display\">")
-            .and_then(|body| body.strip_suffix("</span></p>"));
-        if events != 2 {
-            return;
-        }
-        if let Some(inner) = inner {
-            let block = format!("<div class=\"math-display\">{inner}</div>");
-            self.out.truncate(content - "<p>".len());
-            self.out.push_str(&block);
-        }
-    }
-
-    fn gather(&mut self, event: Event<'_>) {
-        let Some(gathered) = &mut self.gathered else {
-            return;
+    /// The blocks, or the text as it was written when they would be too long.
+    fn shown(self, text: &str) -> (Vec<String>, Found) {
+        let blocks = if self.is_over {
+            vec![plain_block(text)]
+        } else {
+            self.blocks
         };
-        match (gathered, event) {
-            (Gathered::Code { source, .. }, Event::Text(text)) => source.push_str(&text),
-            (Gathered::Image { inner, .. }, Event::Start(_)) => *inner += 1,
-            (Gathered::Image { inner, .. }, Event::End(_)) if *inner > 0 => *inner -= 1,
-            (_, Event::End(_)) => self.release(),
-            (
-                Gathered::Image { alt, .. },
-                Event::Text(text)
-                | Event::Code(text)
-                | Event::InlineHtml(text)
-                | Event::InlineMath(text)
-                | Event::DisplayMath(text),
-            ) => alt.push_str(&text),
-            (Gathered::Image { alt, .. }, Event::SoftBreak | Event::HardBreak) => alt.push(' '),
-            _ => {}
-        }
-        self.is_over |= self.written + self.out.len() > self.limit;
-        if self.open.is_empty() && self.gathered.is_none() && !self.out.is_empty() {
-            self.written += self.out.len();
-            self.blocks.push(std::mem::take(&mut self.out));
-        }
-    }
-
-    fn release(&mut self) {
-        match self.gathered.take() {
-            Some(Gathered::Code { info, source }) => {
-                let html = self.cache.render(&info, &source);
-                self.out.push_str(&html);
-            }
-            Some(Gathered::Image {
-                destination, alt, ..
-            }) => self.image(&destination, &alt),
-            None => {}
-        }
-    }
-
-    fn image(&mut self, destination: &str, alt: &str) {
-        let url = link::safe_link(destination);
-        let Some((url, host)) = url
-            .as_ref()
-            .and_then(|url| Some((url, Url::host_str(url)?)))
-        else {
-            push_text(&mut self.out, alt);
-            return;
-        };
-        self.out.push_str("<span class=\"image-chip\" data-src=\"");
-        push_text(&mut self.out, url.as_str());
-        self.out
-            .push_str("\" role=\"button\" tabindex=\"0\">image: ");
-        push_text(&mut self.out, host);
-        if !alt.is_empty() {
-            self.out.push_str(" · ");
-            push_text(&mut self.out, alt);
-        }
-        self.out.push_str("</span>");
-    }
-}
-
-const HEADINGS: [(&str, &str); 6] = [
-    ("<h1>", "</h1>"),
-    ("<h2>", "</h2>"),
-    ("<h3>", "</h3>"),
-    ("<h4>", "</h4>"),
-    ("<h5>", "</h5>"),
-    ("<h6>", "</h6>"),
-];
-
-fn quote(kind: Option<BlockQuoteKind>) -> &'static str {
-    match kind {
-        None => "<blockquote>",
-        Some(BlockQuoteKind::Note) => "<blockquote class=\"alert alert-note\">",
-        Some(BlockQuoteKind::Tip) => "<blockquote class=\"alert alert-tip\">",
-        Some(BlockQuoteKind::Important) => "<blockquote class=\"alert alert-important\">",
-        Some(BlockQuoteKind::Warning) => "<blockquote class=\"alert alert-warning\">",
-        Some(BlockQuoteKind::Caution) => "<blockquote class=\"alert alert-caution\">",
-    }
-}
-
-fn cell(in_head: bool, alignment: Alignment) -> (&'static str, &'static str) {
-    match (in_head, alignment) {
-        (true, Alignment::None) => ("<th>", "</th>"),
-        (true, Alignment::Left) => ("<th class=\"left\">", "</th>"),
-        (true, Alignment::Center) => ("<th class=\"center\">", "</th>"),
-        (true, Alignment::Right) => ("<th class=\"right\">", "</th>"),
-        (false, Alignment::None) => ("<td>", "</td>"),
-        (false, Alignment::Left) => ("<td class=\"left\">", "</td>"),
-        (false, Alignment::Center) => ("<td class=\"center\">", "</td>"),
-        (false, Alignment::Right) => ("<td class=\"right\">", "</td>"),
+        (blocks, self.found)
     }
 }

@@ -6,6 +6,10 @@ use pulldown_latex::{Parser, Storage, push_mathml};
 
 use crate::escape::push_text;
 
+pub(crate) use self::delimiters::{Formulas, Place};
+
+mod delimiters;
+
 /// A longer formula is shown as its source.
 const MAX_SOURCE: usize = 4 * 1024;
 /// How deep braces, commands with arguments and environments may nest.
