@@ -3,15 +3,20 @@
 
 /// Width of a line's leading white space in columns (tabs go to multiples of four) and the rest.
 pub(crate) fn indent(line: &str) -> (usize, &str) {
-    let mut columns = 0;
-    for (at, byte) in line.bytes().enumerate() {
+    indent_from(line, 0)
+}
+
+/// The same of text that begins at the given column of its line.
+fn indent_from(text: &str, column: usize) -> (usize, &str) {
+    let mut at_column = column;
+    for (at, byte) in text.bytes().enumerate() {
         match byte {
-            b' ' => columns += 1,
-            b'\t' => columns += 4 - columns % 4,
-            _ => return (columns, line.get(at..).unwrap_or_default()),
+            b' ' => at_column += 1,
+            b'\t' => at_column += 4 - at_column % 4,
+            _ => return (at_column - column, text.get(at..).unwrap_or_default()),
         }
     }
-    (columns, "")
+    (at_column - column, "")
 }
 
 /// Whether the line holds nothing but white space.
@@ -98,10 +103,12 @@ pub(crate) struct Marker {
     pub interrupts: bool,
     /// Columns that the item's further lines are indented by, from where the marker stands.
     pub width: usize,
+    /// Whether what follows it is indented so far that it is code.
+    pub is_code: bool,
 }
 
-/// A list item's marker, when the rest of a line begins with one.
-pub(crate) fn list_marker(rest: &str) -> Option<Marker> {
+/// A list item's marker, when the rest of a line, from the given column on, begins with one.
+pub(crate) fn list_marker(rest: &str, column: usize) -> Option<Marker> {
     let bytes = rest.as_bytes();
     let digits = bytes.iter().take_while(|b| b.is_ascii_digit()).count();
     let kind = *bytes.get(digits)?;
@@ -114,7 +121,7 @@ pub(crate) fn list_marker(rest: &str) -> Option<Marker> {
     if !fits || !(after.is_empty() || after.starts_with([' ', '\t'])) {
         return None;
     }
-    let (space, content) = indent(after);
+    let (space, content) = indent_from(after, column + digits + 1);
     let starts_at_one = digits == 0 || rest.get(..digits)?.parse() == Ok(1);
     let padding = if content.is_empty() || space > 4 {
         1
@@ -125,6 +132,7 @@ pub(crate) fn list_marker(rest: &str) -> Option<Marker> {
         kind,
         interrupts: starts_at_one && !content.is_empty(),
         width: digits + 1 + padding,
+        is_code: space > 4 && !content.is_empty(),
     })
 }
 
@@ -136,7 +144,7 @@ pub(crate) fn content(line: &str) -> &str {
         let marked = if is_rule(rest) {
             None
         } else {
-            list_marker(rest)
+            list_marker(rest, 0)
         };
         let inner = match marked {
             Some(_) => rest
@@ -155,6 +163,23 @@ pub(crate) fn is_footnote(rest: &str) -> bool {
     rest.strip_prefix("[^")
         .and_then(|rest| rest.split_once(']'))
         .is_some_and(|(label, rest)| !label.is_empty() && rest.starts_with(':'))
+}
+
+/// Whether the rest of a line is a link reference's definition that is whole: a label and an address.
+/// Odd ones, and those with a title, are not known here and are taken for text.
+pub(crate) fn is_definition(rest: &str) -> bool {
+    let Some((label, rest)) = rest
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once("]:"))
+    else {
+        return false;
+    };
+    let address = rest.trim_matches([' ', '\t']);
+    let is_plain = !address.is_empty()
+        && address
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && !b"<>()\\".contains(&b));
+    is_plain && !is_blank(label) && !label.starts_with('^') && !label.contains(['[', ']', '\\'])
 }
 
 /// How a block of raw HTML ends.
@@ -221,9 +246,52 @@ pub(crate) fn html_start(rest: &str) -> Option<HtmlEnd> {
     if (bounded || after.starts_with("/>")) && BLOCK_TAGS.contains(&name.as_str()) {
         return Some(HtmlEnd::Blank);
     }
-    let alone =
-        (bounded || after.starts_with('/')) && !after.is_empty() && rest.trim_end().ends_with('>');
-    alone.then_some(HtmlEnd::BlankAlone)
+    tag(inner)
+        .is_some_and(is_blank)
+        .then_some(HtmlEnd::BlankAlone)
+}
+
+/// What follows one complete tag, given without its `<`; `None` when there is none on the line
+/// (CommonMark 0.31, open and closing tags).
+fn tag(inner: &str) -> Option<&str> {
+    let is_space = |c: char| matches!(c, ' ' | '\t' | '\x0b' | '\x0c');
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let closing = inner.strip_prefix('/');
+    let mut rest = closing.unwrap_or(inner).trim_start_matches(is_name);
+    while closing.is_none() {
+        let next = rest.trim_start_matches(is_space);
+        if next.starts_with(['/', '>']) {
+            break;
+        }
+        if next.len() == rest.len() {
+            return None;
+        }
+        rest = attribute(next)?;
+    }
+    rest = rest.trim_start_matches(is_space);
+    if closing.is_none() {
+        rest = rest.strip_prefix('/').unwrap_or(rest);
+    }
+    rest.strip_prefix('>')
+}
+
+/// What follows an attribute.
+fn attribute(text: &str) -> Option<&str> {
+    let is_space = |c: char| matches!(c, ' ' | '\t' | '\x0b' | '\x0c');
+    let rest = text.strip_prefix(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | ':'))?;
+    let rest = rest.trim_start_matches(|c: char| {
+        c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':' | '-')
+    });
+    let Some(value) = rest.trim_start_matches(is_space).strip_prefix('=') else {
+        return Some(rest);
+    };
+    let value = value.trim_start_matches(is_space);
+    if let Some(quote @ ('"' | '\'')) = value.chars().next() {
+        return Some(value.get(1..)?.split_once(quote)?.1);
+    }
+    let after =
+        value.trim_start_matches(|c: char| !matches!(c, ' ' | '"' | '\'' | '=' | '<' | '>' | '`'));
+    (after.len() < value.len()).then_some(after)
 }
 
 /// Elements whose tags begin a block of raw HTML even in the middle of a paragraph

@@ -30,6 +30,8 @@ enum Kind {
         /// Whether its last line may be a table's head.
         has_pipe: bool,
     },
+    /// The definition of a link's reference, which is no paragraph.
+    Definition,
     Quote(Inner),
     Indented,
     Html(HtmlEnd),
@@ -110,13 +112,15 @@ impl Scanner {
             Kind::Html(_) => Verdict::default(),
             Kind::Indented if indent >= 4 => Verdict::default(),
             Kind::Indented => self.begin(line, true),
+            Kind::Definition => self.after_definition(line),
             Kind::Paragraph { flow, has_pipe } => self.in_paragraph(line, flow, has_pipe),
             Kind::Quote(inner) if indent < 4 && rest.starts_with('>') => {
                 self.kind = Kind::Quote(inner.after(line));
                 Verdict::default()
             }
             Kind::Quote(inner) => {
-                let breaks = indent < 4 && (interrupts(rest) || line::list_marker(rest).is_some());
+                let breaks =
+                    indent < 4 && (interrupts(rest) || line::list_marker(rest, indent).is_some());
                 if breaks || !inner.is_lazy {
                     self.begin(line, true)
                 } else {
@@ -148,7 +152,7 @@ impl Scanner {
                 *after_blank = true;
                 Verdict::default()
             }
-            Kind::Paragraph { .. } | Kind::Quote(_) | Kind::Html(_) => {
+            Kind::Paragraph { .. } | Kind::Definition | Kind::Quote(_) | Kind::Html(_) => {
                 self.kind = Kind::None;
                 Verdict {
                     ends_before: true,
@@ -159,10 +163,24 @@ impl Scanner {
         }
     }
 
+    /// No paragraph is open after a definition, and yet only what interrupts one begins a block.
+    fn after_definition(&mut self, line: &str) -> Verdict {
+        let (indent, rest) = line::indent(line);
+        let is_list = line::list_marker(rest, indent).is_some_and(|marker| marker.interrupts);
+        if indent < 4 && (is_list || rest.starts_with('>') || interrupts(rest)) {
+            return self.begin(line, true);
+        }
+        if !line::is_definition(rest) {
+            let (flow, has_pipe) = (Flow::Text, rest.contains('|'));
+            self.kind = Kind::Paragraph { flow, has_pipe };
+        }
+        Verdict::default()
+    }
+
     fn in_paragraph(&mut self, line: &str, flow: Flow, has_pipe: bool) -> Verdict {
         let (indent, rest) = line::indent(line);
-        let is_list =
-            line::list_marker(rest).is_some_and(|marker| marker.interrupts || flow == Flow::Table);
+        let is_list = line::list_marker(rest, indent)
+            .is_some_and(|marker| marker.interrupts || flow == Flow::Table);
         let breaks = is_list || rest.starts_with('>') || interrupts(rest);
         // A table ends at what looks like another block's beginning, however far it is indented.
         if indent > 3 && !(breaks && flow == Flow::Table) {
@@ -195,17 +213,14 @@ impl Scanner {
         after_blank: bool,
     ) -> Verdict {
         let (indent, rest) = line::indent(line);
-        let open = |content, inner: Inner| {
-            let inner = inner.after(line);
-            Kind::List {
-                marker,
-                content,
-                after_blank: false,
-                inner,
-            }
+        let open = |content, inner: Inner, is_code| Kind::List {
+            marker,
+            content,
+            after_blank: false,
+            inner: if is_code { inner } else { inner.after(line) },
         };
         if indent >= content {
-            self.kind = open(content, inner);
+            self.kind = open(content, inner, false);
             return Verdict::default();
         }
         let goes_on = !after_blank && inner.is_lazy;
@@ -216,9 +231,9 @@ impl Scanner {
                 self.begin(line, true)
             };
         }
-        match line::list_marker(rest) {
+        match line::list_marker(rest, indent) {
             Some(next) if next.kind == marker => {
-                self.kind = open(indent + next.width, Inner::default());
+                self.kind = open(indent + next.width, Inner::default(), next.is_code);
                 Verdict {
                     is_item: true,
                     ..Verdict::default()
@@ -248,17 +263,22 @@ impl Scanner {
             }
         } else if line::is_heading(rest) || line::is_rule(rest) {
             verdict.ends_after = true;
-        } else if let Some(marker) = line::list_marker(rest) {
-            let content = indent + marker.width;
-            let inner = Inner::default().after(line);
+        } else if let Some(marker) = line::list_marker(rest, indent) {
+            let inner = Inner::default();
             self.kind = Kind::List {
                 marker: marker.kind,
-                content,
+                content: indent + marker.width,
                 after_blank: false,
-                inner,
+                inner: if marker.is_code {
+                    inner
+                } else {
+                    inner.after(line)
+                },
             };
         } else if rest.starts_with('>') {
             self.kind = Kind::Quote(Inner::default().after(line));
+        } else if line::is_definition(rest) {
+            self.kind = Kind::Definition;
         } else {
             let is_note = line::is_footnote(rest);
             let flow = if is_note { Flow::Footnote } else { Flow::Text };

@@ -14,6 +14,7 @@ fn uncut(text: &str) -> Vec<String> {
         Waiting {
             text: 0..text.len(),
             blocks: 0..0,
+            expanded: 0,
         },
         |_| 0,
     );
@@ -77,6 +78,20 @@ const LINES: &[&str] = &[
     "Term: `x`  ",
     "\\",
     "![i](https://example.com/i.png)",
+    "-\titem",
+    " -\titem",
+    "1.\tstep",
+    "-\t\tcode in it",
+    "\tcontinued",
+    "  \tcontinued",
+    "<b>x</b>",
+    "<kbd>A</kbd>+<kbd>B</kbd>",
+    "[def]: https://example.com/d",
+    "Of [def], [def][] and $5 or \\(x\\).",
+    "\\[ a \\]",
+    "\\[",
+    "\\]",
+    "From $5 to $10.",
 ];
 
 /// Lines that only make sense together.
@@ -95,6 +110,17 @@ const GROUPS: &[&str] = &[
     "$$\n\\frac{a}{b}\n$$",
     "Head\n===",
     "Head\n---",
+    "[two]: https://example.com/2\n- item\n- item",
+    "[two]: https://example.com/2\n1. item",
+    "- [two]\n\n  ```sh\n  ls\n\n  cd\n  ```\n- b",
+    "-\titem\n\n\t```sh\n\tls\n\n\tcd\n\t```",
+    "10. a\n    ```\n    b\n\n    c\n    ```",
+    "\n<b>\n# no heading",
+    "\n<a href=\"x\" b='y' c=z />\n- no item",
+    "Prose\n<b>\n# Heading",
+    "\n</b>\ntext",
+    "<b>Title</b>\n```\na\n\nb\n```",
+    "\\[\n\\frac{a}{b}\n\\]",
 ];
 
 fn texts() -> impl Strategy<Value = String> {
@@ -108,5 +134,15 @@ proptest! {
     #[test]
     fn cutting_changes_nothing(text in texts()) {
         prop_assert_eq!(cut(&text), uncut(&text), "{}", text);
+        let windows = text.replace('\n', "\r\n");
+        prop_assert_eq!(cut(&windows), uncut(&windows), "{}", windows);
+    }
+
+    #[test]
+    fn nor_does_it_where_the_text_stops(text in texts(), at in 0_usize..400) {
+        let prefix: String = text.chars().take(at).collect();
+        // White space at the very end of an open fence is code to one and nothing to the other.
+        let prefix = prefix.trim_end_matches([' ', '\t']);
+        prop_assert_eq!(cut(prefix), uncut(prefix), "{}", prefix);
     }
 }
