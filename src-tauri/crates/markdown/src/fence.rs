@@ -4,12 +4,15 @@
 use std::sync::Arc;
 
 use crate::code::{self, Colours};
+use crate::escape::push_text;
 use crate::line::{self, Opening};
 
 /// The most lines of a chunk.
 const CHUNK_LINES: usize = 64;
-/// The most bytes of a chunk's source, and so of a piece of a line.
-pub(crate) const CHUNK_BYTES: usize = 8 * 1024;
+/// The most bytes of a chunk's HTML, unless a single line has more: what is sent with each token.
+const CHUNK_HTML: usize = 3 * 1024;
+/// The most bytes of a line that is not cut.
+pub(crate) const LINE_BYTES: usize = 2 * 1024;
 
 /// An open fence.
 #[derive(Debug)]
@@ -17,10 +20,9 @@ pub(crate) struct Fence {
     opening: Opening,
     language: String,
     colours: Colours,
-    /// The open chunk's lines as HTML, how many they are, and the bytes of their source.
+    /// The open chunk's lines as HTML, and how many they are.
     html: String,
     lines: usize,
-    bytes: usize,
     /// Whether a chunk came before.
     goes_on: bool,
     /// Whether the last thing taken was a piece of a line without its end.
@@ -38,7 +40,6 @@ impl Fence {
             colours,
             html: String::new(),
             lines: 0,
-            bytes: 0,
             goes_on: false,
             in_line: false,
         }
@@ -51,13 +52,14 @@ impl Fence {
 
     /// Takes a line without its end; gives back the chunk that was full before it.
     pub(crate) fn line(&mut self, line: &str) -> Option<Arc<str>> {
-        let full = self.make_room(line.len() + 1);
+        let mut html = String::new();
         if self.in_line {
-            code::push_plain(&mut self.html, line);
+            code::push_plain(&mut html, line);
         } else {
-            self.colours
-                .push_line(&mut self.html, stripped(&self.opening, line));
+            let line = stripped(&self.opening, line);
+            self.colours.push_line(&mut html, line);
         }
+        let full = self.take(&html);
         self.lines += 1;
         self.in_line = false;
         full
@@ -65,28 +67,32 @@ impl Fence {
 
     /// Takes a piece of a line that is too long to wait for its end.
     pub(crate) fn piece(&mut self, piece: &str) -> Option<Arc<str>> {
-        let full = self.make_room(piece.len());
         let piece = if self.in_line {
             piece
         } else {
             stripped(&self.opening, piece)
         };
-        crate::escape::push_text(&mut self.html, piece);
+        let mut html = String::new();
+        push_text(&mut html, piece);
         self.in_line = true;
-        full
+        self.take(&html)
     }
 
-    /// The open chunk with the line that is still growing.
-    pub(crate) fn tail(&self, partial: &str) -> Arc<str> {
-        let mut html = self.html.clone();
+    /// The open chunk with the line that is still growing, which may begin a chunk of its own.
+    pub(crate) fn tail(&self, partial: &str) -> Vec<Arc<str>> {
+        let mut html = String::new();
         if self.in_line {
-            crate::escape::push_text(&mut html, partial);
+            push_text(&mut html, partial);
         } else if !partial.is_empty() && !self.may_close(partial) {
             self.colours
                 .clone()
                 .push_line(&mut html, stripped(&self.opening, partial));
         }
-        self.chunk(&html, false)
+        if !html.is_empty() && self.is_full_before(&html) {
+            let last = chunk(&self.language, &html, false, true);
+            return vec![self.chunk(&self.html, true), last];
+        }
+        vec![self.chunk(&format!("{}{html}", self.html), false)]
     }
 
     /// The last chunk.
@@ -94,25 +100,26 @@ impl Fence {
         self.chunk(&self.html, false)
     }
 
-    fn make_room(&mut self, bytes: usize) -> Option<Arc<str>> {
-        let holds_some = self.bytes > 0;
-        let is_full = self.lines >= CHUNK_LINES || self.bytes + bytes > CHUNK_BYTES;
-        let full = (holds_some && is_full).then(|| {
+    /// Takes HTML into the open chunk, or into the next when this one has no room.
+    fn take(&mut self, html: &str) -> Option<Arc<str>> {
+        let full = self.is_full_before(html).then(|| {
             let chunk = self.chunk(&self.html, true);
             self.html.clear();
             self.lines = 0;
-            self.bytes = 0;
             self.goes_on = true;
             chunk
         });
-        self.bytes += bytes;
+        self.html.push_str(html);
         full
     }
 
+    fn is_full_before(&self, html: &str) -> bool {
+        let is_too_long = self.html.len() + html.len() > CHUNK_HTML;
+        !self.html.is_empty() && (self.lines >= CHUNK_LINES || is_too_long)
+    }
+
     fn chunk(&self, lines: &str, is_open: bool) -> Arc<str> {
-        let open = if is_open { " code-open" } else { "" };
-        let more = if self.goes_on { " code-more" } else { "" };
-        code::block(&self.language, &format!("code{open}{more}"), lines).into()
+        chunk(&self.language, lines, is_open, self.goes_on)
     }
 
     /// Whether a growing line looks like the beginning of the closing fence.
@@ -120,6 +127,13 @@ impl Fence {
         let (indent, rest) = line::indent(partial);
         indent <= 3 && rest.trim_end().bytes().all(|b| b == self.opening.marker)
     }
+}
+
+/// Lines of HTML as a block; whether it is followed by another, and whether one came before.
+fn chunk(language: &str, lines: &str, is_open: bool, goes_on: bool) -> Arc<str> {
+    let open = if is_open { " code-open" } else { "" };
+    let more = if goes_on { " code-more" } else { "" };
+    code::block(language, &format!("code{open}{more}"), lines).into()
 }
 
 /// The line without the indentation that the fence's opening had.

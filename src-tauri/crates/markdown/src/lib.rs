@@ -12,11 +12,11 @@
 //! formulas are filtered MathML. There are no `href`, `src`, `style`, `id` or event attributes.
 //!
 //! # Layout
-//! - `renderer`: the growing text and its patches.
+//! - `renderer`: the growing text and its patches; `preview`: its open block.
 //! - `scanner`, `line`: where a top-level block begins and ends.
 //! - `document`: one block's events to HTML; `escape` for text.
 //! - `fence`, `code`: code blocks, line by line, and their colours.
-//! - `math`: formulas to MathML, filtered.
+//! - `math`: which marks stand around formulas, and formulas to MathML, filtered.
 //! - `references`: link references and footnotes across blocks.
 //! - `link`: which addresses may be opened.
 
@@ -27,6 +27,7 @@ mod fence;
 mod line;
 mod link;
 mod math;
+mod preview;
 mod references;
 mod renderer;
 mod scanner;

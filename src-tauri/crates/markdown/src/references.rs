@@ -22,6 +22,8 @@ pub(crate) struct Waiting {
     pub text: Range<usize>,
     /// Its blocks of HTML.
     pub blocks: Range<usize>,
+    /// Bytes of destinations in them that were taken from other blocks.
+    pub expanded: usize,
 }
 
 /// What a text's blocks know of each other.
@@ -125,16 +127,16 @@ impl References {
         }
     }
 
-    /// Takes what a finished block defines and waits for. Gives back the earlier blocks that must
-    /// be made anew now; `shown` says how many bytes of HTML follow from the given block on.
+    /// Takes what a finished block defines and waits for. Gives back the places of earlier blocks that
+    /// must be made anew now; `shown` says how many bytes of HTML follow from the given block on.
     pub(crate) fn settle(
         &mut self,
         found: Found,
         waiting: Waiting,
         shown: impl Fn(usize) -> usize,
-    ) -> Vec<Waiting> {
-        self.expansion_left = self.expansion_left.saturating_sub(found.expanded);
+    ) -> Vec<usize> {
         self.expansion_left = self.expansion_left.saturating_add(8 * waiting.text.len());
+        self.charge(waiting.expanded);
         if !found.missing.is_empty() {
             let place = self.waiting.len();
             self.waiting.push(waiting);
@@ -163,23 +165,50 @@ impl References {
         let Some(first) = due.first().and_then(|place| self.waiting.get(*place)) else {
             return Vec::new();
         };
-        let cost = shown(first.blocks.start);
-        if cost > self.rework_left {
-            self.held.append(&mut due);
-            return Vec::new();
+        // Once something had to be held, all is: what a late definition costs need not even be
+        // counted any more.
+        let cost = if self.rework_left == 0 {
+            usize::MAX
+        } else {
+            shown(first.blocks.start)
+        };
+        match self.rework_left.checked_sub(cost) {
+            Some(left) => {
+                self.rework_left = left;
+                due.into_iter().collect()
+            }
+            None => {
+                self.rework_left = 0;
+                self.held.extend(due);
+                Vec::new()
+            }
         }
-        self.rework_left -= cost;
-        due.into_iter()
-            .filter_map(|place| self.waiting.get(place).cloned())
-            .collect()
     }
 
-    /// The blocks that had to wait for the end of the text.
-    pub(crate) fn take_held(&mut self) -> Vec<Waiting> {
-        let held = std::mem::take(&mut self.held);
-        held.into_iter()
-            .filter_map(|place| self.waiting.get(place).cloned())
-            .collect()
+    /// Where the blocks stand that had to wait for the end of the text.
+    pub(crate) fn take_held(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.held).into_iter().collect()
+    }
+
+    /// The block that waits at a place, to be made anew: what it had taken is given back, and
+    /// `charge_again` says what it takes then.
+    pub(crate) fn release(&mut self, place: usize) -> Option<Waiting> {
+        let waiting = self.waiting.get_mut(place)?;
+        self.expansion_left = self.expansion_left.saturating_add(waiting.expanded);
+        waiting.expanded = 0;
+        Some(waiting.clone())
+    }
+
+    /// Notes what a block that was made anew has taken.
+    pub(crate) fn charge_again(&mut self, place: usize, expanded: usize) {
+        if let Some(waiting) = self.waiting.get_mut(place) {
+            waiting.expanded = expanded;
+        }
+        self.charge(expanded);
+    }
+
+    fn charge(&mut self, expanded: usize) {
+        self.expansion_left = self.expansion_left.saturating_sub(expanded);
     }
 }
 

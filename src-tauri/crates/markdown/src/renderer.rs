@@ -8,16 +8,11 @@ use protocol::Block;
 
 use crate::code::Cache;
 use crate::document;
-use crate::escape::{floor_boundary, plain_block};
-use crate::fence::{CHUNK_BYTES, Fence};
+use crate::escape::floor_boundary;
+use crate::fence::{Fence, LINE_BYTES};
+use crate::preview::Preview;
 use crate::references::{References, Waiting};
 use crate::scanner::Scanner;
-
-/// An open block is rendered whole up to this many bytes; what follows is shown as it was written
-/// until the block ends. Long lists are shown in parts instead, a few items each.
-const OPEN_BYTES: usize = 8 * 1024;
-/// The fewest bytes of such a part.
-const PART_BYTES: usize = 4 * 1024;
 
 /// What changed in the blocks of a growing text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -96,8 +91,8 @@ impl Renderer {
                 .unwrap_or_default();
             let found = rest.iter().position(|b| matches!(b, b'\n' | b'\r'));
             let end = found.map_or(self.text.len(), |at| self.searched + at);
-            // In a fence, a line too long for a chunk does not wait for its end.
-            if self.fence.is_some() && end - self.taken > CHUNK_BYTES {
+            // In a fence, a line too long to be sent again and again does not wait for its end.
+            if self.fence.is_some() && end - self.taken > LINE_BYTES {
                 self.take_piece();
                 continue;
             }
@@ -122,7 +117,7 @@ impl Renderer {
     }
 
     fn take_piece(&mut self) {
-        let end = floor_boundary(&self.text, self.taken + CHUNK_BYTES);
+        let end = floor_boundary(&self.text, self.taken + LINE_BYTES);
         if let Some(fence) = &mut self.fence {
             let chunk = fence.piece(self.text.get(self.taken..end).unwrap_or_default());
             self.blocks.extend(chunk);
@@ -160,7 +155,7 @@ impl Renderer {
             self.open_at(next);
         }
         if verdict.is_item {
-            self.preview.item(begin, next);
+            self.preview.item(begin);
         }
     }
 
@@ -183,7 +178,7 @@ impl Renderer {
     /// Renders a block that has ended, and what had waited for it.
     fn settle(&mut self, range: Range<usize>) {
         let text = self.text.get(range.clone()).unwrap_or_default();
-        let cache = &mut self.preview.cache;
+        let cache = self.preview.cache();
         let (rendered, found) = document::render(text, &self.references, cache);
         let first = self.blocks.len();
         self.blocks.extend(rendered.into_iter().map(Arc::from));
@@ -191,6 +186,7 @@ impl Renderer {
         let waiting = Waiting {
             text: range,
             blocks: first..blocks.len(),
+            expanded: found.expanded,
         };
         let due = self.references.settle(found, waiting, |from| {
             blocks
@@ -204,10 +200,14 @@ impl Renderer {
     }
 
     /// Renders finished blocks again because what they refer to is defined now.
-    fn make_anew(&mut self, due: &[Waiting]) {
-        for Waiting { text, blocks } in due {
-            let text = self.text.get(text.clone()).unwrap_or_default();
-            let (rendered, _) = document::render(text, &self.references, &mut Cache::default());
+    fn make_anew(&mut self, due: &[usize]) {
+        for place in due.iter().copied() {
+            let Some(Waiting { text, blocks, .. }) = self.references.release(place) else {
+                continue;
+            };
+            let text = self.text.get(text).unwrap_or_default();
+            let (rendered, found) = document::render(text, &self.references, &mut Cache::default());
+            self.references.charge_again(place, found.expanded);
             let Some(slots) = self.blocks.get_mut(blocks.clone()) else {
                 continue;
             };
@@ -225,9 +225,15 @@ impl Renderer {
     fn open_blocks(&mut self) -> Vec<Arc<str>> {
         if let Some(fence) = &self.fence {
             let partial = self.text.get(self.taken..).unwrap_or_default();
-            return vec![fence.tail(partial.strip_suffix('\r').unwrap_or(partial))];
+            return fence.tail(partial.strip_suffix('\r').unwrap_or(partial));
         }
-        self.preview.render(&self.text, &self.references)
+        let (whole, partial) = self.text.split_at(self.taken);
+        let shown = if Preview::is_undecided(partial) {
+            whole
+        } else {
+            &self.text
+        };
+        self.preview.render(shown, &self.references)
     }
 
     /// What changed since the last patch, with the given blocks open, the last of which grows.
@@ -278,79 +284,6 @@ fn block(at: usize, html: &str) -> Block {
 
 fn index(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
-}
-
-/// How the open block is shown while it grows.
-#[derive(Debug, Default)]
-struct Preview {
-    /// Where parts begin, after the first.
-    parts: Vec<usize>,
-    /// Where the last part begins.
-    part: usize,
-    /// What stays as it is until the block ends, and how much of the text it shows.
-    frozen: Vec<Arc<str>>,
-    frozen_to: usize,
-    /// Whether the beginning of the part at `frozen_to` is already frozen.
-    in_part: bool,
-    /// Parts of `parts` that are frozen.
-    parts_frozen: usize,
-    cache: Cache,
-}
-
-impl Preview {
-    fn reset(&mut self, at: usize) {
-        *self = Self {
-            part: at,
-            frozen_to: at,
-            ..Self::default()
-        };
-    }
-
-    /// Notes a list's further item, on the line from `begin` to `next`.
-    fn item(&mut self, begin: usize, next: usize) {
-        // A part that was too long when this line was still growing has been frozen already.
-        if begin - self.part >= PART_BYTES && next - self.part <= OPEN_BYTES {
-            self.parts.push(begin);
-            self.part = begin;
-        }
-    }
-
-    fn render(&mut self, text: &str, references: &References) -> Vec<Arc<str>> {
-        while let Some(end) = self.parts.get(self.parts_frozen).copied() {
-            let rest = self.rest(text, end, references);
-            self.frozen.extend(rest);
-            self.frozen_to = end;
-            self.in_part = false;
-            self.parts_frozen += 1;
-            self.cache = Cache::default();
-        }
-        let rest = self.rest(text, text.len(), references);
-        self.frozen.iter().cloned().chain(rest).collect()
-    }
-
-    /// Freezes what is beyond the bound and renders the rest, up to `end`.
-    fn rest(&mut self, text: &str, end: usize, references: &References) -> Vec<Arc<str>> {
-        while end - self.frozen_to > OPEN_BYTES {
-            let to = floor_boundary(text, self.frozen_to + OPEN_BYTES);
-            let rendered = self.piece(text, to, references);
-            self.frozen.extend(rendered);
-            self.frozen_to = to;
-            self.in_part = true;
-        }
-        self.piece(text, end, references)
-    }
-
-    fn piece(&mut self, text: &str, to: usize, references: &References) -> Vec<Arc<str>> {
-        let text = text.get(self.frozen_to..to).unwrap_or_default();
-        if text.is_empty() {
-            return Vec::new();
-        }
-        if self.in_part {
-            return vec![plain_block(text).into()];
-        }
-        let (blocks, _) = document::render(text, references, &mut self.cache);
-        blocks.into_iter().map(Arc::from).collect()
-    }
 }
 
 #[cfg(test)]

@@ -1,27 +1,86 @@
-//! Text made to be slow, deep or huge is shown all the same, in a time that grows with its length.
+//! Text made to be slow, deep or huge is shown all the same, in a time that grows with its length
+//! and in HTML that does.
 
 use std::time::{Duration, Instant};
 
 use markdown::{Renderer, render};
 
-/// Renders the text whole and streamed in coarse pieces; gives the bytes of HTML. The time bound is
-/// far above what it takes, and far below what anything quadratic would.
+/// Bytes of a piece: small, as a server sends them.
+const PIECE: usize = 256;
+
+/// Renders the text whole and streamed; gives the bytes of HTML.
 fn bounded(name: &str, text: &str) -> usize {
-    let begin = Instant::now();
     let size: usize = render(text).iter().map(|block| block.html.len()).sum();
-    let mut renderer = Renderer::new();
-    for piece in text.as_bytes().chunks(64 * 1024) {
-        renderer.push(&String::from_utf8_lossy(piece));
-    }
-    renderer.finish();
-    let took = begin.elapsed();
-    assert!(took < Duration::from_secs(180), "{name}: {took:?}");
+    stream(text);
     assert!(
         size <= 64 * text.len() + 64 * 1024,
         "{name}: {size} of {}",
         text.len()
     );
     size
+}
+
+fn stream(text: &str) {
+    let mut renderer = Renderer::new();
+    let mut from = 0;
+    while from < text.len() {
+        let to = text.ceil_char_boundary(from + PIECE);
+        renderer.push(&text[from..to]);
+        from = to;
+    }
+    renderer.finish();
+}
+
+/// Fails when four times the text takes eight times as long or more, in one run on one machine.
+fn grows_evenly(name: &str, text: impl Fn(usize) -> String, n: usize) {
+    let time = |n: usize| {
+        let text = text(n);
+        let begin = Instant::now();
+        stream(&text);
+        drop(render(&text));
+        begin.elapsed()
+    };
+    // What else the machine does can only make it look worse: once well is well.
+    let is_even = (0..8).any(|_| {
+        // What is too short to be measured says nothing.
+        let short = time(n).max(Duration::from_millis(2));
+        time(4 * n) < 8 * short
+    });
+    assert!(is_even, "{name}: more than twice as much a byte");
+}
+
+#[test]
+fn time_grows_with_the_length() {
+    let page = "# A heading\n\nSome *prose* with `code` and a [link](https://example.com/).\n\n\
+                - one\n- two\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n$x^2$ for $5\n\n";
+    grows_evenly("pages", |n| page.repeat(n), 100);
+    grows_evenly("one paragraph", |n| "word *and* word ".repeat(n), 2_000);
+    grows_evenly(
+        "one line of code",
+        |n| format!("```js\n{}", "a+b;".repeat(n)),
+        8_000,
+    );
+    grows_evenly(
+        "code",
+        |n| format!("```rust\n{}", "let x = \"1\"; // a\n".repeat(n)),
+        500,
+    );
+    grows_evenly("one list", |n| "- item of a *list*\n".repeat(n), 1_000);
+    grows_evenly("one quote", |n| "> quoted\n".repeat(n), 2_000);
+    grows_evenly("prices", |n| "$5 or ".repeat(n), 2_000);
+    grows_evenly("formulas", |n| "$5$ \\(a\\) $$b$$ ".repeat(n), 400);
+    grows_evenly("braces", |n| "${".repeat(n) + &"}$".repeat(n), 4_000);
+    grows_evenly("slashes", |n| "\\".repeat(n) + "$", 20_000);
+    grows_evenly("open tags", |n| "<a b='".repeat(n), 4_000);
+    grows_evenly(
+        "late references",
+        |n| {
+            let uses: String = (0..n).map(|n| format!("See [r{n}].\n\n")).collect();
+            let ends = (0..n).map(|n| format!("[r{n}]: https://example.com/{n}\n\n"));
+            uses + &ends.collect::<String>()
+        },
+        2_000,
+    );
 }
 
 #[test]
@@ -115,6 +174,23 @@ fn little_text_makes_no_mountain_of_html() {
         &format!(
             "[a]: https://example.com/{url}\n\n{}",
             "[a]\n\n".repeat(20_000)
+        ),
+    );
+    bounded(
+        "one long address, afterwards",
+        &format!(
+            "{}[a]: https://example.com/{url}\n\n",
+            "[a]\n\n".repeat(20_000)
+        ),
+    );
+    bounded(
+        "long addresses, afterwards, when nothing is shown anew any more",
+        &format!(
+            "{}{}",
+            "[a] [b] [c] [d]\n\n".repeat(20_000),
+            ["a", "b", "c", "d"]
+                .map(|name| format!("[{name}]: https://example.com/{url}\n\n"))
+                .concat()
         ),
     );
     bounded(

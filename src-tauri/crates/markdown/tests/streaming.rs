@@ -136,6 +136,14 @@ const FRAGMENTS: &[&str] = &[
     "<!-- a\n\nb -->\n",
     "<!--",
     "<b>x</b>",
+    "-\titem\n",
+    "\tcontinued\n",
+    "\\[x\\]",
+    "\\[\n",
+    "\n\\]\n",
+    "$5 and $10",
+    "Title\n-",
+    "<br>",
     "<details><summary>s</summary>\n",
     "<?php\n",
     "<![CDATA[\n",
@@ -321,19 +329,95 @@ fn weight(patch: &Patch) -> usize {
 #[test]
 fn the_cost_of_a_piece_is_flat() {
     let item = "1. An item of *some* length, with `code` and a [link](https://example.com/x).\n";
-    for unit in [
-        "plain words without any end ",
-        item,
-        "> quoted words\n",
-        "a | b\n",
-        "<b>raw</b> ",
+    for (before, unit) in [
+        ("", "plain words without any end "),
+        ("", item),
+        ("", "> quoted words\n"),
+        ("", "a | b\n"),
+        ("", "raw <b>words</b> and more of them "),
+        (
+            "```rust\n",
+            "    let x: Vec<&str> = y.map(|z| z + 1); // \"why\"\n",
+        ),
+        ("```json\n", "{\"a\": [1, 2, \"b\"]}, "),
+        ("```\n", "word & word "),
     ] {
         let mut renderer = Renderer::new();
+        renderer.push(before);
         let mut heaviest = 0;
-        for _ in 0..4_000 {
+        for _ in 0..2_000 {
             heaviest = heaviest.max(weight(&renderer.push(unit)));
         }
-        // One open block of 8 KiB, or a piece that was full and the next.
-        assert!(heaviest < 64 * 1024, "{heaviest} for {unit:?}");
+        assert!(heaviest <= 8 * 1024, "{heaviest} for {unit:?}");
     }
+}
+
+#[test]
+fn a_dash_makes_no_heading_for_a_moment() {
+    let mut renderer = Renderer::new();
+    let mut window = Window::default();
+    window.take(renderer.push("Here are three points:\n"));
+    for piece in ["-", " one", "\n-", " two\n\n", "Title\n=", "==="] {
+        window.take(renderer.push(piece));
+        let shown = format!("{window:?}");
+        assert!(!shown.contains("<h"), "{piece:?}: {shown}");
+    }
+    window.take(renderer.finish());
+    assert_eq!(window.blocks[2], "<h1>Title</h1>");
+}
+
+#[test]
+fn a_list_is_a_list_again_after_an_item_too_long_to_be_rendered() {
+    let long = "a long line of the item that goes on and on\n  ".repeat(400);
+    let mut renderer = Renderer::new();
+    let mut window = Window::default();
+    window.take(renderer.push(&format!("- {long}\n")));
+    assert!(
+        window
+            .tail
+            .as_ref()
+            .unwrap()
+            .starts_with("<pre class=\"plain\">")
+    );
+    // What is shown rendered ends with a whole line.
+    let rendered = window.blocks[0].trim_end_matches("</li></ul>");
+    assert!(rendered.ends_with("on and on"), "{rendered}");
+    window.take(renderer.push("- *next*\n"));
+    assert_eq!(window.tail.unwrap(), "<ul><li><em>next</em></li></ul>");
+}
+
+#[test]
+fn what_html_begins_is_told_from_a_whole_tag() {
+    for title in ["<b>Title</b>", "<kbd>A</kbd>+<kbd>B</kbd>", "<a href=\"x>"] {
+        let blocks = whole(&format!("{title}\n```\nlet x;\n\nlet y;\n```\n# After"));
+        assert_eq!(blocks.len(), 3, "{blocks:?}");
+        assert!(blocks[1].contains("let x;\n\nlet y;\n"), "{blocks:?}");
+        assert_eq!(blocks[2], "<h1>After</h1>");
+    }
+}
+
+#[test]
+fn a_tab_after_a_marker_goes_to_its_column() {
+    assert_eq!(
+        whole("-\tfoo\n\n    bar\n\n  baz").concat(),
+        "<ul><li><p>foo</p><p>bar</p></li></ul><p>baz</p>"
+    );
+    assert_eq!(
+        whole(" -\tfoo\n\n    bar").concat(),
+        "<ul><li><p>foo</p><p>bar</p></li></ul>"
+    );
+}
+
+#[test]
+fn what_models_write_for_looks_is_shown() {
+    assert_eq!(
+        whole("| a |\n|---|\n| b<br>c<br/>d<br />e<br id=x> |").concat(),
+        "<div class=\"table\"><table><thead><tr><th>a</th></tr></thead><tbody>\
+         <tr><td>b<br>c<br>d<br>e&lt;br id=x&gt;</td></tr></tbody></table></div>"
+    );
+    assert_eq!(
+        whole("> [!NOTE]\n> Text").concat(),
+        "<blockquote class=\"alert alert-note\"><p class=\"alert-title\">Note</p>\
+         <p>Text</p></blockquote>"
+    );
 }
