@@ -234,7 +234,7 @@ async fn forward(app: AppHandle, engine: Engine) {
 
 async fn pass_on(app: &AppHandle, engine: &Engine, change: Change) {
     match change {
-        Change::Conversations | Change::Titled { .. } => {
+        Change::Conversations => {
             tell(app, "conversations-changed", &());
             return;
         }

@@ -44,7 +44,7 @@ pub(crate) async fn give_first(
         Err(_) => false,
     };
     if untitled {
-        set(engine, store, conversation, shortened(question)).await;
+        set(engine, store, conversation, &shortened(question)).await;
     }
 }
 
@@ -79,7 +79,7 @@ async fn make_owed(engine: &Engine, store: &Store, answered: ConversationId) {
             continue;
         }
         match tokio::time::timeout(LIMIT, make(engine, &question)).await {
-            Ok(Some(title)) => set(engine, store, conversation, title).await,
+            Ok(Some(title)) => set(engine, store, conversation, &title).await,
             Ok(None) | Err(_) => tracing::debug!("the helper had no title for a conversation"),
         }
     }
@@ -139,18 +139,12 @@ async fn make(engine: &Engine, question: &str) -> Option<String> {
     None
 }
 
-async fn set(engine: &Engine, store: &Store, conversation_id: ConversationId, title: String) {
+async fn set(engine: &Engine, store: &Store, conversation: ConversationId, title: &str) {
     match store
-        .rename(conversation_id, &title, false, clock::now_ms())
+        .rename(conversation, title, false, clock::now_ms())
         .await
     {
-        Ok(()) => {
-            engine.announce(Change::Titled {
-                conversation_id,
-                title,
-            });
-            engine.announce(Change::Conversations);
-        }
+        Ok(()) => engine.announce(Change::Conversations),
         Err(error) => tracing::warn!(%error, "a title was not stored"),
     }
 }

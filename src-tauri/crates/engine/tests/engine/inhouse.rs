@@ -13,7 +13,9 @@ use tempfile::TempDir;
 use tokio::sync::broadcast;
 use vault::SessionKeys;
 
-use crate::scripted::{Server, add, ask, config, end, exchange, model, open, question, until};
+use crate::scripted::{
+    Server, add, ask, config, end, exchange, model, open, question, retitled, until,
+};
 
 /// The small model's file: named by `scripts/test`, or where `pilotfish models pull small` puts it.
 fn model_file() -> PathBuf {
@@ -63,19 +65,14 @@ async fn open_with_worker(home: &TempDir) -> Engine {
     Engine::open(config).await.unwrap()
 }
 
-/// The next title that is given to a conversation.
-async fn titled(changes: &mut broadcast::Receiver<Change>, conversation: ConversationId) -> String {
-    let found = async {
-        loop {
-            match changes.recv().await.unwrap() {
-                Change::Titled {
-                    conversation_id,
-                    title,
-                } if conversation_id == conversation => return title,
-                _ => {}
-            }
-        }
-    };
+/// The title that a conversation has after the given one.
+async fn titled(
+    engine: &Engine,
+    changes: &mut broadcast::Receiver<Change>,
+    conversation: ConversationId,
+    before: &str,
+) -> String {
+    let found = retitled(engine, changes, conversation, before);
     tokio::time::timeout(Duration::from_secs(60), found)
         .await
         .unwrap()
@@ -101,14 +98,11 @@ async fn a_title_is_made_after_the_first_whole_answer() {
     until(&mut stream, "Light").await;
     engine.cancel(started.turn_id);
     assert_eq!(end(&mut stream).await, TurnUpdate::Cancelled);
-    assert_eq!(titled(&mut changes, id).await, SHORTENED);
+    assert_eq!(titled(&engine, &mut changes, id, "").await, SHORTENED);
 
     exchange(&engine, &mut server, Some(id), "Once more", "It is.").await;
-    let made = titled(&mut changes, id).await;
-    assert!(
-        made != SHORTENED && made != "Once more" && made.len() > 2,
-        "{made}"
-    );
+    let made = titled(&engine, &mut changes, id, SHORTENED).await;
+    assert!(made != "Once more" && made.len() > 2, "{made}");
     assert_eq!(engine.conversation(id).await.unwrap().title, made);
     assert!(server.is_quiet(), "no other model is asked for it");
     engine.shutdown().await;
@@ -124,11 +118,11 @@ async fn a_title_that_an_earlier_run_owed_is_made_up_for() {
     let id = exchange(&engine, &mut server, None, FIRST, "It is.")
         .await
         .conversation_id;
-    assert_eq!(titled(&mut changes, id).await, SHORTENED);
+    assert_eq!(titled(&engine, &mut changes, id, "").await, SHORTENED);
     let own = exchange(&engine, &mut server, None, "Mine", "Yes.")
         .await
         .conversation_id;
-    assert_eq!(titled(&mut changes, own).await, "Mine");
+    assert_eq!(titled(&engine, &mut changes, own, "").await, "Mine");
     engine.rename(own, "Mine").await.unwrap();
     engine.shutdown().await;
     drop(engine);
@@ -137,7 +131,7 @@ async fn a_title_that_an_earlier_run_owed_is_made_up_for() {
     let engine = open_with_worker(&home).await;
     let mut changes = engine.changes();
     exchange(&engine, &mut server, None, "What is a whale?", "Big.").await;
-    assert_ne!(titled(&mut changes, id).await, SHORTENED);
+    titled(&engine, &mut changes, id, SHORTENED).await;
     let own = engine.conversation(own).await.unwrap();
     assert_eq!(own.title, "Mine", "the person's own stays");
     engine.shutdown().await;

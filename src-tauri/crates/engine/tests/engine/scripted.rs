@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use engine::{Config, Engine, Paths, TurnStream, TurnUpdate, WorkerCommand};
+use engine::{Change, Config, Engine, Paths, TurnStream, TurnUpdate, WorkerCommand};
 use protocol::{
     ConversationId, Endpoint, EndpointDraft, MessageId, MessageView, ModelRef, PartView,
     SendMessage, TurnStarted,
@@ -13,7 +13,7 @@ use store::{Opened, Store};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinSet;
 use vault::{KeyStore, SessionKeys};
 
@@ -288,6 +288,22 @@ pub(crate) async fn stored(home: &TempDir, message: MessageId, wanted: &str) {
         .contains(wanted)
     {
         tokio::task::yield_now().await;
+    }
+}
+
+/// Waits until a conversation has another title than the given one.
+pub(crate) async fn retitled(
+    engine: &Engine,
+    changes: &mut broadcast::Receiver<Change>,
+    id: ConversationId,
+    before: &str,
+) -> String {
+    loop {
+        let title = engine.conversation(id).await.unwrap().title;
+        if title != before {
+            return title;
+        }
+        changes.recv().await.unwrap();
     }
 }
 
