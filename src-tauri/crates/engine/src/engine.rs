@@ -243,12 +243,16 @@ impl Engine {
         let chores = async move {
             loop {
                 let now = clock::now_ms();
-                let done = async {
-                    store.daily_snapshot(now).await?;
-                    store.purge_trashed_before(now - TRASH_KEPT_MS).await
-                };
-                if let Err(error) = done.await {
-                    tracing::warn!(%error, "the daily snapshot was not made");
+                match store.daily_snapshot(now).await {
+                    Ok(Some(daily)) if daily.shrunk => tracing::error!(
+                        "messages have vanished that nobody deleted: the snapshot before is kept"
+                    ),
+                    Ok(_) => {}
+                    Err(error) => tracing::warn!(%error, "the daily snapshot was not made"),
+                }
+                // Without a snapshot, as on a full disk, deleting matters all the more.
+                if let Err(error) = store.purge_trashed_before(now - TRASH_KEPT_MS).await {
+                    tracing::warn!(%error, "the trash was not emptied");
                 }
                 tokio::time::sleep(CHORES_EVERY).await;
                 recover(&store, &changes).await;
