@@ -35,7 +35,8 @@ pub trait KeyStore: Send + Sync + 'static {
     /// Whether the store can be used now. Never prompts.
     fn state(&self) -> BoxFuture<'_, VaultState>;
 
-    /// Lets the store ask the person for its password, and waits 30 s at most. Only for a click.
+    /// Lets the store ask the person for its password, and waits for them 30 s at most. Only for a
+    /// click.
     ///
     /// # Errors
     /// When the store stays locked or is not there.

@@ -37,7 +37,8 @@ use crate::{KeyStore, VaultError};
 /// Our name in the keyring: the attribute `service` of every entry.
 const SERVICE: &str = "pilotfish";
 
-/// How long a keyring may take for an answer that needs nobody.
+/// How long a keyring may take for an answer that needs nobody, and for all that comes before its
+/// dialog and after it.
 const DEADLINE: Duration = Duration::from_secs(3);
 
 /// How long a person may take to type a password.

@@ -164,19 +164,27 @@ fn ask_bus(method: &str) -> String {
     )
 }
 
-/// Kills the keyring and waits until the bus has noticed.
-fn kill_keyring() {
+/// The process id of the keyring on this bus.
+fn keyring_pid() -> String {
     let reply = ask_bus("GetConnectionUnixProcessID");
-    let pid: String = reply
+    reply
         .trim_start_matches("(uint32")
         .chars()
         .filter(char::is_ascii_digit)
-        .collect();
-    let killed = Command::new("kill")
-        .args(["-KILL", &pid])
+        .collect()
+}
+
+fn signal(signal: &str, pid: &str) {
+    let sent = Command::new("kill")
+        .args([signal, pid])
         .status()
         .expect("kill");
-    assert!(killed.success());
+    assert!(sent.success());
+}
+
+/// Kills the keyring and waits until the bus has noticed.
+fn kill_keyring() {
+    signal("-KILL", &keyring_pid());
     for _ in 0..1000 {
         if ask_bus("NameHasOwner").contains("false") {
             return;
@@ -379,6 +387,37 @@ async fn inside_restarted() {
     kill_keyring();
     start_keyring("a wrong password");
     assert_eq!(read(&keyring, "openai").await, Err(VaultError::Locked));
+}
+
+#[test]
+fn a_keyring_that_hangs_is_slow_and_comes_back() {
+    Home::new().run_on_bus("inside_hanging");
+}
+
+/// What it answers, no later than its deadline.
+async fn in_time<T>(answer: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(5), answer)
+        .await
+        .expect("a deadline of three seconds")
+}
+
+#[tokio::test]
+#[ignore = "runs on a private bus"]
+async fn inside_hanging() {
+    start_keyring(PASSWORD);
+    let keyring = OsKeyring::open();
+    write(&keyring, "sk-1").await.expect("set");
+    let pid = keyring_pid();
+    signal("-STOP", &pid);
+    assert_eq!(in_time(keyring.state()).await, VaultState::Slow);
+    let read_it = in_time(read(&keyring, "openai")).await;
+    assert_eq!(read_it, Err(VaultError::Slow));
+    assert_eq!(in_time(keyring.unlock()).await, Err(VaultError::Slow));
+    signal("-CONT", &pid);
+    let state = keyring.state().await;
+    assert!(matches!(state, VaultState::Ready { .. }), "{state:?}");
+    assert_eq!(read(&keyring, "openai").await, Ok(Some("sk-1".to_owned())));
+    keyring.unlock().await.expect("nothing to unlock");
 }
 
 #[test]

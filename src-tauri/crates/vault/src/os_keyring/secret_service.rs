@@ -13,8 +13,8 @@ use tokio::time::timeout;
 use zbus::zvariant::{ObjectPath, OwnedObjectPath, OwnedValue, Value};
 use zbus::{Connection, MatchRule, Message, MessageStream};
 
-use super::SERVICE;
 use super::system::{Client, Look, System};
+use super::{DEADLINE, SERVICE};
 use crate::VaultError;
 
 const NAME: &str = "org.freedesktop.secrets";
@@ -186,6 +186,29 @@ async fn look(account: Option<&str>) -> Result<Look, Trouble> {
 }
 
 async fn unlock(deadline: Duration) -> Result<(), Trouble> {
+    let prepared = timeout(DEADLINE, prepare()).await;
+    let Some((bus, prompt)) = prepared.map_err(|_| Trouble::Slow)?? else {
+        return Ok(());
+    };
+    match timeout(deadline, show(&bus, &prompt)).await {
+        Ok(shown) => shown,
+        Err(_) => {
+            // Nobody waits for it any more: take the dialog away. A keyring that hangs keeps it.
+            let interface = Some(PROMPT_INTERFACE);
+            let path = prompt.as_str();
+            let dismissed = bus.call_method(Some(NAME), path, interface, "Dismiss", &());
+            match timeout(DEADLINE, dismissed).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => tracing::info!(%error, "the keyring's dialog is gone"),
+                Err(_) => tracing::warn!("the keyring did not take its dialog away"),
+            }
+            Err(Trouble::Slow)
+        }
+    }
+}
+
+/// The dialog that unlocks the keyring, or makes it; `None` when there is nothing to ask.
+async fn prepare() -> Result<Option<(Connection, OwnedObjectPath)>, Trouble> {
     let bus = connect().await?;
     let prompt: OwnedObjectPath = match default_collection(&bus).await? {
         Some(collection) => {
@@ -203,19 +226,7 @@ async fn unlock(deadline: Duration) -> Result<(), Trouble> {
             prompt
         }
     };
-    if prompt.as_str() == NOWHERE {
-        return Ok(());
-    }
-    match timeout(deadline, show(&bus, &prompt)).await {
-        Ok(shown) => shown,
-        Err(_) => {
-            // Nobody waits for it any more: take the dialog away.
-            let interface = Some(PROMPT_INTERFACE);
-            bus.call_method(Some(NAME), prompt.as_str(), interface, "Dismiss", &())
-                .await?;
-            Err(Trouble::Slow)
-        }
-    }
+    Ok((prompt.as_str() != NOWHERE).then_some((bus, prompt)))
 }
 
 /// Shows the keyring's dialog and waits for its end.

@@ -41,6 +41,7 @@ pub(super) trait System: Send + Sync + 'static {
     /// Looks at the keyring, and at the account's entry if one is given, without a prompt.
     fn look(&self, account: Option<String>) -> BoxFuture<'_, Result<Look, VaultError>>;
 
-    /// Lets the keyring ask for its password.
+    /// Lets the keyring ask for its password, and waits for the person that long. What needs no
+    /// person is bounded apart.
     fn unlock(&self, deadline: Duration) -> BoxFuture<'_, Result<(), VaultError>>;
 }

@@ -378,6 +378,31 @@ async fn a_hanging_call_costs_its_thread_and_not_the_caller() {
 }
 
 #[tokio::test]
+async fn who_waits_behind_a_hanging_call_is_served_when_it_is_given_up() {
+    let desk = desk();
+    let (let_go, until) = channel();
+    let (reached, hangs) = oneshot::channel();
+    desk.upset(Upset::Hangs(reached, until));
+    let first = async {
+        let answer = desk.read().await;
+        // What is left of the second call's time passes as it does.
+        tokio::time::resume();
+        answer
+    };
+    let second = async {
+        hangs.await.expect("the first call is made");
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        desk.read().await
+    };
+    let (first, second) = join(first, second).await;
+    assert_eq!(first, Err(VaultError::Slow));
+    assert_eq!(second, Ok(None));
+    assert_eq!(desk.keyring.thread.threads(), 2);
+    drop(let_go);
+}
+
+#[tokio::test]
 async fn hanging_threads_are_bounded_and_joined_when_they_return() {
     let desk = desk();
     let mut hanging = Vec::new();

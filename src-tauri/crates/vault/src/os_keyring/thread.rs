@@ -1,7 +1,7 @@
 //! The thread that calls the keyring's client, one call at a time.
 //!
 //! A call that misses its deadline cannot be taken back: the thread hangs in it until the keyring
-//! answers. It is retired, the next call starts another, and the retired one ends by itself when
+//! answers. It is retired, another takes its place at once, and the retired one ends by itself when
 //! its call returns, then it is joined. At most [`MAX_THREADS`] exist; while all of them hang, the
 //! answer is [`Failure::Slow`] at once. Calls wait in one queue that all threads share, so that
 //! what was queued behind a hanging call is not lost with it.
@@ -104,6 +104,10 @@ impl StoreThread {
                 );
                 if retired.is_ok() {
                     tracing::warn!("the keyring has not answered: its thread is replaced");
+                    // At once, for those who wait behind this call.
+                    if let Err(failure) = self.ensure_thread() {
+                        tracing::warn!(?failure, "no thread takes its place");
+                    }
                 }
                 Err(Failure::Slow)
             }
