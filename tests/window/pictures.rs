@@ -4,81 +4,267 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
-use crate::app::{App, ESCAPE, SOON};
+use crate::app::{App, DELETE, ESCAPE, SOON};
 use crate::desktop::Desktop;
+use crate::prepared::{BROKEN, Prepared, QUESTION, SHORTLY, SLOWLY};
+use crate::session::PILOTFISH;
 use crate::until;
+
+const MAIN: &str = "^Pilotfish$";
+const QUICK: &str = "^Pilotfish – ask$";
+const THEMES: [&str; 2] = ["light", "dark"];
+
+/// Smaller files hold a single colour.
+const LEAST_BYTES: usize = 1_500;
 
 #[tokio::test]
 async fn every_view_shows_itself_in_light_and_dark() {
-    let folder = std::env::var_os("PILOTFISH_PICTURES").map_or_else(
-        || Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures"),
-        PathBuf::from,
-    );
-    fs::create_dir_all(&folder).expect("the pictures' folder");
     let desktop = Desktop::open("pictures").await;
+    let prepared = Prepared::start();
+    let mut album = Album::open();
     let app = App::start(&desktop).await;
-    let mut taken = HashSet::new();
-    for theme in ["light", "dark"] {
-        dress(&app, theme).await;
-        take(&app, &folder, "welcome", theme, &mut taken).await;
+    for theme in THEMES {
+        // The settings cannot be reached from the greeting: the page is dressed as they would.
+        app.run(&format!(
+            "document.documentElement.dataset.theme = '{theme}'"
+        ))
+        .await;
+        album.take(&app, "welcome", theme).await;
     }
     app.past_welcome().await;
-    for theme in ["light", "dark"] {
-        dress(&app, theme).await;
-        take(&app, &folder, "empty", theme, &mut taken).await;
-    }
-    app.ask(
-        "Summarise in one sentence: the pilot fish follows sharks and eats their parasites; \
-         the shark lets it.",
-    )
-    .await;
-    app.answered("complete", |text| !text.is_empty()).await;
-    app.ask("What is the capital of Australia?").await;
-    app.answered("complete", |text| !text.is_empty()).await;
-    for theme in ["light", "dark"] {
-        dress(&app, theme).await;
-        take(&app, &folder, "thread", theme, &mut taken).await;
-        app.click("picker-button").await;
-        app.shown("picker-search").await;
-        take(&app, &folder, "picker", theme, &mut taken).await;
-        app.shown("picker-search")
-            .await
-            .send_keys(ESCAPE)
-            .await
-            .expect("Escape");
-        app.click("settings-button").await;
-        for tab in ["models", "endpoints", "hotkey", "appearance"] {
-            app.click(&format!("settings-tab-{tab}")).await;
-            take(&app, &folder, &format!("settings-{tab}"), theme, &mut taken).await;
-        }
-        app.close_settings().await;
+    prepared.add_to(&app).await;
+    for theme in THEMES {
+        app.click("new-chat").await;
+        app.wear(theme).await;
+        album.take(&app, "empty", theme).await;
+        answers(&app, &mut album, theme).await;
+        overlays(&app, &mut album, theme).await;
+        settings(&app, &mut album, theme).await;
+        search(&app, &mut album, theme).await;
+        unfinished(&app, &mut album, theme).await;
+        narrow(&desktop, &app, &mut album, theme).await;
+        quick(&desktop, &app, &mut album, theme).await;
+        deleted(&app, &mut album, theme).await;
     }
     app.quit().await;
 }
 
-/// Shows the window as a system of that theme would.
-async fn dress(app: &App, theme: &str) {
-    app.run(&format!(
-        "document.documentElement.dataset.theme = '{theme}'"
-    ))
+async fn answers(app: &App, album: &mut Album, theme: &str) {
+    app.ask(QUESTION).await;
+    app.answered("complete", |_| true).await;
+    titled(app, "Binary search").await;
+    album.take(app, "thread", theme).await;
+    app.click("edit").await;
+    app.shown("edit-input").await;
+    album.take(app, "edit", theme).await;
+    press(app, "edit-input", ESCAPE).await;
+}
+
+async fn overlays(app: &App, album: &mut Album, theme: &str) {
+    app.click("picker-button").await;
+    app.shown("picker-search").await;
+    album.take(app, "picker", theme).await;
+    press(app, "picker-search", ESCAPE).await;
+    app.click_on(".prose .link").await;
+    app.shown("link-host").await;
+    album.take(app, "link", theme).await;
+    press(app, "link-open", ESCAPE).await;
+    app.click("shortcuts-button").await;
+    app.shown("dialog-close").await;
+    album.take(app, "shortcuts", theme).await;
+    app.click("dialog-close").await;
+}
+
+async fn settings(app: &App, album: &mut Album, theme: &str) {
+    app.click("settings-button").await;
+    for tab in ["models", "endpoints", "hotkey", "appearance", "about"] {
+        app.click(&format!("settings-tab-{tab}")).await;
+        if tab == "about" {
+            app.click("doctor-run").await;
+            app.shown("doctor").await;
+        }
+        album.take(app, &format!("settings-{tab}"), theme).await;
+    }
+    app.close_settings().await;
+}
+
+async fn search(app: &App, album: &mut Album, theme: &str) {
+    app.type_into("search-input", "entries").await;
+    app.shown("search-hit").await;
+    album.take(app, "search", theme).await;
+    app.type_into("search-input", "albatross").await;
+    until("nothing is found", SOON, async || {
+        app.text(".sidebar h2").await == "Nothing found"
+    })
+    .await;
+    album.take(app, "search-none", theme).await;
+    press(app, "search-input", ESCAPE).await;
+}
+
+/// An answer that grows, one that was stopped and one that broke off.
+async fn unfinished(app: &App, album: &mut Album, theme: &str) {
+    app.click("new-chat").await;
+    app.ask(SLOWLY).await;
+    app.answered("streaming", |text| text.contains("its pilot"))
+        .await;
+    album.take(app, "streaming", theme).await;
+    app.click("stop").await;
+    app.answered("cancelled", |_| true).await;
+    titled(app, "How a pilot fish lives").await;
+    album.take(app, "stopped", theme).await;
+    app.click("new-chat").await;
+    app.ask(BROKEN).await;
+    app.answered("interrupted", |text| !text.is_empty()).await;
+    titled(app, "Why ships have pilots").await;
+    album.take(app, "interrupted", theme).await;
+}
+
+async fn narrow(desktop: &Desktop, app: &App, album: &mut Album, theme: &str) {
+    resize(desktop, app, ["420", "740"]).await;
+    album.take(app, "narrow", theme).await;
+    app.click("sidebar-button").await;
+    album.take(app, "narrow-chats", theme).await;
+    press(app, "new-chat", ESCAPE).await;
+    resize(desktop, app, ["1080", "740"]).await;
+}
+
+async fn resize(desktop: &Desktop, app: &App, [width, height]: [&str; 2]) {
+    until("the window has its size", SOON, async || {
+        desktop.ask(
+            "xdotool",
+            &["search", "--name", MAIN, "windowsize", width, height],
+        );
+        app.run("return String(window.innerWidth)").await == width
+    })
     .await;
 }
 
-/// Takes a picture once what moves has come to rest; two views or themes never look the same.
-async fn take(app: &App, folder: &Path, view: &str, theme: &str, taken: &mut HashSet<Vec<u8>>) {
-    until("nothing moves", SOON, async || {
-        let moving = "return document.getAnimations().filter(a => a.playState === 'running' \
-                      && a.effect?.getComputedTiming().iterations !== Infinity).length";
-        app.run(moving).await == 0
+/// The quick window, alone and with an answer. No driver reaches it: the keys do, and the display.
+async fn quick(desktop: &Desktop, app: &App, album: &mut Album, theme: &str) {
+    let before = app.count("[data-testid=conversation-item]").await;
+    let toggled = desktop.command(PILOTFISH).arg("toggle").status();
+    assert!(toggled.expect("pilotfish toggle").success());
+    until("the quick window has the keys", SOON, async || {
+        desktop.active_window() == "Pilotfish – ask"
     })
     .await;
-    let file = folder.join(format!("{view}-{theme}.png"));
-    app.picture(&file).await;
-    let picture = fs::read(&file).expect("the picture");
-    assert!(picture.len() > 4096, "{view} is blank in {theme}");
-    assert!(
-        taken.insert(picture),
-        "{view} in {theme} looks like another view"
-    );
+    desktop.ask("xdotool", &["key", "ctrl+n"]);
+    album.take_window(desktop, "quick", theme).await;
+    desktop.ask("xdotool", &["type", "--delay", "20", SHORTLY]);
+    desktop.ask("xdotool", &["key", "Return"]);
+    until("the question is stored", SOON, async || {
+        app.count("[data-testid=conversation-item]").await > before
+    })
+    .await;
+    app.click("conversation-item").await;
+    app.answered("complete", |text| text.contains("sun")).await;
+    titled(app, "Why the sky is blue").await;
+    album.take_window(desktop, "quick-answer", theme).await;
+    until("Escape hides the quick window", SOON, async || {
+        desktop.ask(
+            "xdotool",
+            &["search", "--name", QUICK, "windowactivate", "key", "Escape"],
+        );
+        desktop.ask("xdotool", &["search", "--onlyvisible", "--name", QUICK]) == ""
+    })
+    .await;
+}
+
+async fn deleted(app: &App, album: &mut Album, theme: &str) {
+    press(app, "conversation-item", DELETE).await;
+    app.shown("toast-undo").await;
+    album.take(app, "deleted", theme).await;
+    app.click("toast-undo").await;
+    until("the note is gone", SOON, async || {
+        app.count("[data-testid=toast]").await == 0
+    })
+    .await;
+}
+
+async fn press(app: &App, id: &str, key: &str) {
+    let element = app.shown(id).await;
+    element
+        .send_keys(key)
+        .await
+        .unwrap_or_else(|error| panic!("{key:?} in {id}: {error}"));
+}
+
+/// Names the open chat: what the small model calls it is another time's picture.
+async fn titled(app: &App, title: &str) {
+    app.click_on("li.isOpen [data-testid=conversation-rename]")
+        .await;
+    app.type_into("rename-input", title).await;
+    press(app, "rename-input", "\u{e007}").await;
+    until("the chat has its name", SOON, async || {
+        app.text("[data-testid=thread-title]").await == title
+    })
+    .await;
+}
+
+/// The folder of pictures; no two of them look the same.
+struct Album {
+    folder: PathBuf,
+    taken: HashSet<Vec<u8>>,
+}
+
+impl Album {
+    fn open() -> Self {
+        let folder = std::env::var_os("PILOTFISH_PICTURES").map_or_else(
+            || Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures"),
+            PathBuf::from,
+        );
+        fs::create_dir_all(&folder).expect("the pictures' folder");
+        Self {
+            folder,
+            taken: HashSet::new(),
+        }
+    }
+
+    /// Takes a picture of the page once what moves has come to rest.
+    async fn take(&mut self, app: &App, view: &str, theme: &str) {
+        until("nothing moves", SOON, async || {
+            let moving = "return document.getAnimations().filter(a => a.playState === 'running' \
+                          && a.effect?.getComputedTiming().iterations !== Infinity).length";
+            app.run(moving).await == 0
+        })
+        .await;
+        let file = self.folder.join(format!("{view}-{theme}.png"));
+        app.picture(&file).await;
+        self.keep(&file);
+    }
+
+    /// Takes a picture of the quick window from the display, once two in a row are the same.
+    async fn take_window(&mut self, desktop: &Desktop, view: &str, theme: &str) {
+        let file = self.folder.join(format!("{view}-{theme}.png"));
+        let mut before = Vec::new();
+        until("the quick window is at rest", SOON, async || {
+            let window = desktop.ask("xdotool", &["search", "--onlyvisible", "--name", QUICK]);
+            let taken = desktop
+                .command("import")
+                .args([
+                    "-window",
+                    window.lines().next().unwrap_or_default(),
+                    "-strip",
+                ])
+                .arg(&file)
+                .stdout(Stdio::null())
+                .status()
+                .expect("import of ImageMagick");
+            let now = fs::read(&file).unwrap_or_default();
+            let rests = taken.success() && now == before && now.len() > LEAST_BYTES;
+            before = now;
+            rests && !self.taken.contains(&before)
+        })
+        .await;
+        self.keep(&file);
+    }
+
+    fn keep(&mut self, file: &Path) {
+        let picture = fs::read(file).expect("the picture");
+        let name = file.display();
+        assert!(picture.len() > LEAST_BYTES, "{name} is blank");
+        assert!(self.taken.insert(picture), "{name} looks like another view");
+    }
 }
