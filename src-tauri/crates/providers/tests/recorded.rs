@@ -1,8 +1,14 @@
 //! Recorded answers of real providers, kept outside the repository: each decodes to its full text,
-//! thinking and tool calls however it is split, and is `interrupted` when it is cut.
+//! thinking, tool calls, usage and stop, in order and however it is split, and is `interrupted` when
+//! it is cut.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
 
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -10,8 +16,11 @@ use protocol::Wire;
 use providers::{Decoded, decode};
 use serde_json::Value;
 
-/// The recordings, relative to this crate: beside the repository.
-const RECORDINGS: &str = "../../../../shared/streams/vercel-ai";
+/// Names the folder of the recordings.
+const VARIABLE: &str = "PILOTFISH_TEST_STREAMS";
+
+/// Where they are looked for otherwise: beside the checkout.
+const BESIDE: &str = "../shared/streams/vercel-ai";
 
 const PROVIDERS: [&str; 7] = [
     "deepseek",
@@ -27,12 +36,27 @@ fn split(bytes: usize) -> NonZeroUsize {
     NonZeroUsize::new(bytes).unwrap()
 }
 
+/// The folder of the recordings; `None` when there is none.
+///
+/// # Panics
+/// When a folder was named and is none: a test that was asked for does not pass unseen.
+fn folder() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os(VARIABLE) {
+        let named = PathBuf::from(named);
+        assert!(
+            named.is_dir(),
+            "{VARIABLE} names no folder: {}",
+            named.display()
+        );
+        return Some(named);
+    }
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(3)?;
+    Some(checkout.join(BESIDE)).filter(|beside| beside.is_dir())
+}
+
 /// The recordings of this wire, each as the chunks of its stream.
 fn recordings() -> Option<Vec<(PathBuf, Vec<String>)>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(RECORDINGS);
-    if !root.is_dir() {
-        return None;
-    }
+    let root = folder()?;
     let mut found = Vec::new();
     for provider in PROVIDERS {
         for entry in std::fs::read_dir(root.join(provider)).unwrap() {
@@ -55,56 +79,122 @@ fn stream(chunks: &[String], newline: &str) -> String {
         .collect()
 }
 
-/// What a stream says, taken from it without our mapper: text, thinking and arguments.
-fn said(chunks: &[String]) -> (String, String, String) {
-    fn texts(value: &Value, key: &str) -> String {
+/// What a stream says.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Said {
+    text: String,
+    thinking: String,
+    arguments: String,
+    /// The types of its parts, in order; a call is one part however it was cut.
+    order: Vec<&'static str>,
+    input: Option<u64>,
+    output: Option<u64>,
+    cached: Option<u64>,
+    thought: Option<u64>,
+    stop: String,
+}
+
+impl Said {
+    fn add(&mut self, part: &'static str, more: &str) {
+        if more.is_empty() {
+            return;
+        }
+        match part {
+            "text" => self.text += more,
+            _ => self.thinking += more,
+        }
+        if self.order.last() != Some(&part) {
+            self.order.push(part);
+        }
+    }
+}
+
+/// Taken from the stream without our mapper.
+fn said(chunks: &[String]) -> Said {
+    fn texts(value: &Value) -> String {
         match value {
-            Value::Array(pieces) => pieces.iter().map(|piece| texts(&piece[key], key)).collect(),
+            Value::Array(pieces) => pieces.iter().map(|piece| texts(&piece["text"])).collect(),
             Value::String(text) => text.clone(),
             _ => String::new(),
         }
     }
-    let (mut text, mut thinking, mut arguments) = (String::new(), String::new(), String::new());
+    let mut said = Said::default();
+    let mut calls = HashSet::new();
     for chunk in chunks {
         let chunk: Value = serde_json::from_str(chunk).unwrap();
         let delta = &chunk["choices"][0]["delta"];
+        for field in ["reasoning_content", "reasoning"] {
+            said.add("thinking", delta[field].as_str().unwrap_or_default());
+        }
         match &delta["content"] {
             Value::Array(pieces) => {
                 for piece in pieces {
-                    text += &texts(&piece["text"], "text");
-                    thinking += &texts(&piece["thinking"], "text");
+                    said.add("thinking", &texts(&piece["thinking"]));
+                    said.add("text", &texts(&piece["text"]));
                 }
             }
-            content => text += &texts(content, "text"),
+            content => said.add("text", &texts(content)),
         }
-        thinking += delta["reasoning_content"].as_str().unwrap_or_default();
-        thinking += delta["reasoning"].as_str().unwrap_or_default();
         for call in delta["tool_calls"].as_array().into_iter().flatten() {
-            arguments += call["function"]["arguments"].as_str().unwrap_or_default();
+            said.arguments += call["function"]["arguments"].as_str().unwrap_or_default();
+            if calls.insert(call["index"].as_u64()) {
+                said.order.push("tool_call");
+            }
+        }
+        if let Some(reason) = chunk["choices"][0]["finish_reason"].as_str() {
+            said.stop = match reason {
+                "tool_calls" => "tool_use",
+                "length" => "max_tokens",
+                _ => "end_turn",
+            }
+            .to_owned();
+        }
+        let usage = &chunk["usage"];
+        if let (Some(input), Some(total)) = (
+            usage["prompt_tokens"].as_u64(),
+            usage["total_tokens"].as_u64(),
+        ) {
+            said.input = Some(input);
+            said.output = Some(total - input);
+            said.cached = usage["prompt_tokens_details"]["cached_tokens"].as_u64();
+            said.thought = usage["completion_tokens_details"]["reasoning_tokens"]
+                .as_u64()
+                .or(usage["reasoning_tokens"].as_u64());
         }
     }
-    (text, thinking, arguments)
+    said
 }
 
-/// The same of what we decoded, with the types of the lines in order.
-fn heard(decoded: &Decoded) -> ((String, String, String), Vec<String>) {
-    let (mut text, mut thinking, mut arguments) = (String::new(), String::new(), String::new());
+/// The same of what we decoded, and whether the usage and the stop come last.
+fn heard(decoded: &Decoded) -> (Said, bool) {
+    let mut heard = Said::default();
     let mut types = Vec::new();
     for line in &decoded.lines {
         let line: Value = serde_json::from_str(line).unwrap();
         let kind = line["type"].as_str().unwrap();
         match kind {
-            "text" => text += line["text"].as_str().unwrap(),
-            "thinking" => thinking += line["text"].as_str().unwrap(),
+            "text" => heard.add("text", line["text"].as_str().unwrap()),
+            "thinking" => heard.add("thinking", line["text"].as_str().unwrap()),
             "tool_call" => {
-                arguments += line["arguments"].as_str().unwrap();
+                heard.arguments += line["arguments"].as_str().unwrap();
+                heard.order.push("tool_call");
                 assert!(line["id"].is_string() && line["name"].is_string(), "{line}");
             }
-            _ => {}
+            "usage" => {
+                heard.input = line["input_tokens"].as_u64();
+                heard.output = line["output_tokens"].as_u64();
+                heard.cached = line["cached_tokens"].as_u64();
+                heard.thought = line["thinking_tokens"].as_u64();
+            }
+            "stop" => heard.stop = line["reason"].as_str().unwrap().to_owned(),
+            other => panic!("{other} has no place here: {line}"),
         }
         types.push(kind.to_owned());
     }
-    ((text, thinking, arguments), types)
+    (
+        heard,
+        types.ends_with(&["usage".to_owned(), "stop".to_owned()]),
+    )
 }
 
 #[test]
@@ -113,7 +203,7 @@ fn recorded_answers_decode_whole_split_and_cut() {
         // Written past the harness, which would swallow it: a skipped test must be seen.
         std::io::Write::write_all(
             &mut std::io::stderr(),
-            b"skipped: the recordings are not on this machine (shared/streams/vercel-ai)\n",
+            format!("skipped: no recordings; name their folder in {VARIABLE}\n").as_bytes(),
         )
         .unwrap();
         return;
@@ -128,13 +218,11 @@ fn recorded_answers_decode_whole_split_and_cut() {
         let whole_stream = format!("{}data: [DONE]\n\n", stream(chunks, "\n"));
         let whole = decode(Wire::Chat, whole_stream.as_bytes(), NonZeroUsize::MAX).unwrap();
         assert!(whole.complete, "{name}: {:?}", whole.lines.last());
-        let (heard, types) = heard(&whole);
+        let (heard, closes) = heard(&whole);
         assert_eq!(heard, said(chunks), "{name}");
-        assert_eq!(types.last().map(String::as_str), Some("stop"), "{name}");
-        assert!(
-            heard.0.len() + heard.1.len() + heard.2.len() > 0,
-            "{name} says something"
-        );
+        assert!(closes, "{name} ends with its usage and its stop");
+        assert!(!heard.order.is_empty(), "{name} says something");
+        assert!(heard.input.is_some() && heard.output.is_some(), "{name}");
 
         for bytes in [1, 2, 3, 7, 4_096] {
             let pieces = decode(Wire::Chat, whole_stream.as_bytes(), split(bytes)).unwrap();
