@@ -77,6 +77,7 @@ export function fake(): Backend {
         served_by: 'example/large-2',
         runs_at: { at: 'host', host: 'api.example.com' },
         finished_at: samples.now - 3_600_000 + 1_900,
+        ...(scene === 'full' && { usage: { input_tokens: 27_500, cached_tokens: 26_000, cache_write_tokens: null, output_tokens: 286, thinking_tokens: null, estimated: false } }),
         parts: [{ type: 'rendered', blocks: [{ index: 0, html: '<p>Borrowing lets you lend a value out under rules that the compiler checks, so that nobody changes it while someone else is looking.</p>' }] }],
       }),
     ];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { Follow } from './follow';
+import { firstBelow, Follow } from './follow';
 
 const VIEW = 500;
 const at = (top: number, height = 2_000) => ({ top, view: VIEW, height });
@@ -64,5 +64,28 @@ describe('following the end', () => {
     follow.scrolled(at(100));
     follow.resume();
     expect(follow.following).toBe(true);
+  });
+});
+
+describe('what is being read', () => {
+  /** Boxes one below the other, which count how often they are measured. */
+  const boxes = (bottoms: number[]) => {
+    let measured = 0;
+    const all = bottoms.map((bottom) => ({ getBoundingClientRect: () => ((measured += 1), { bottom }) }));
+    return { all, measured: () => measured };
+  };
+
+  it('is the first message that reaches below the edge', () => {
+    const { all } = boxes([-20, 0, 30, 80]);
+    expect(firstBelow(all, 0)).toBe(all[2]);
+    expect(firstBelow(all, -100)).toBe(all[0]);
+    expect(firstBelow(all, 80)).toBeUndefined();
+    expect(firstBelow([], 0)).toBeUndefined();
+  });
+
+  it('is found by measuring a few of many', () => {
+    const { all, measured } = boxes(Array.from({ length: 10_000 }, (_, at) => at * 40));
+    expect(firstBelow(all, 123_456)).toBe(all[3_087]);
+    expect(measured()).toBeLessThan(16);
   });
 });
