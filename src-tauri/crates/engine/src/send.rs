@@ -169,7 +169,8 @@ impl Engine {
     }
 
     /// Follows the turn that writes an answer, from the draft's beginning, any number of times and
-    /// at any time. `None` when the answer is not being written: read it from the store.
+    /// at any time. `None` when the answer is not being written here: read it from the store. One
+    /// that a process left unfinished when it died is marked as interrupted then.
     #[must_use]
     pub fn attach(&self, message: MessageId) -> Option<TurnStream> {
         let turn = self.inner.turns.of_message(message);
