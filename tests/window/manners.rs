@@ -1,19 +1,17 @@
 //! What every person does with an answer: copying it, wording the question anew, naming the chat,
 //! and dressing the window.
 
-use crate::app::{App, SOON};
+use crate::app::{App, ENTER, F2, SOON};
 use crate::desktop::Desktop;
 use crate::prepared::{CODE, Prepared, QUESTION};
 use crate::until;
-
-const ENTER: &str = "\u{e007}";
-const F2: &str = "\u{e032}";
 
 const ASSISTANT: &str = "[data-testid=message][data-role=assistant]";
 
 /// Pastes what was copied into the composer, as a person would; gives what stands there then.
 async fn pasted(desktop: &Desktop, app: &App, beginning: &str) -> String {
-    app.type_into("composer-input", "").await;
+    let composer = app.shown("composer-input").await;
+    composer.clear().await.expect("an empty composer");
     app.click("composer-input").await;
     desktop.ask("xdotool", &["key", "ctrl+v"]);
     let mut text = String::new();

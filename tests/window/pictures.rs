@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use crate::app::{App, DELETE, ESCAPE, SOON};
+use crate::app::{App, DELETE, ENTER, ESCAPE, F2, SOON};
 use crate::desktop::Desktop;
 use crate::prepared::{BROKEN, Prepared, QUESTION, SHORTLY, SLOWLY};
 use crate::session::PILOTFISH;
@@ -193,10 +193,10 @@ async fn press(app: &App, id: &str, key: &str) {
 
 /// Names the open chat: what the small model calls it is another time's picture.
 async fn titled(app: &App, title: &str) {
-    app.click_on("li.isOpen [data-testid=conversation-rename]")
-        .await;
+    let row = app.found("li.isOpen [data-testid=conversation-item]").await;
+    row.send_keys(F2).await.expect("F2");
     app.type_into("rename-input", title).await;
-    press(app, "rename-input", "\u{e007}").await;
+    press(app, "rename-input", ENTER).await;
     until("the chat has its name", SOON, async || {
         app.text("[data-testid=thread-title]").await == title
     })
