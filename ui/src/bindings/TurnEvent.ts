@@ -52,7 +52,11 @@ append: Array<Block>,
 /**
  * The block that still grows.
  */
-tail: Block | null, } | { "type": "finished", 
+tail: Block | null, 
+/**
+ * Whether another patch of the same change follows at once.
+ */
+more?: boolean, } | { "type": "finished", 
 /**
  * The answer.
  */

@@ -79,7 +79,7 @@ impl Presenter {
                 continue;
             }
             if let Some(event) = self.due.pop_front() {
-                self.next_frame = Instant::now() + FRAME;
+                self.next_frame = Instant::now() + FRAME * frames(&event);
                 return Some(event);
             }
             if self.backlog.is_empty() {
@@ -215,6 +215,20 @@ async fn hidden(visible: &mut watch::Receiver<bool>) {
     }
 }
 
+/// How many frames an event takes: one, and more when a single block is larger than events should
+/// be, so that what reaches the window in a second stays the same.
+fn frames(event: &TurnEvent) -> u32 {
+    let TurnEvent::Patch { append, tail, .. } = event else {
+        return 1;
+    };
+    let bytes: usize = append
+        .iter()
+        .chain(tail)
+        .map(|block| block.html.len())
+        .sum();
+    u32::try_from(bytes.div_ceil(EVENT_BYTES)).map_or(u32::MAX, |frames| frames.clamp(1, 60))
+}
+
 /// A patch as events that are small enough: blocks first, the open one with the last of them.
 fn events(message_id: MessageId, part: u32, kind: PartKind, patch: Patch) -> Vec<TurnEvent> {
     let Patch {
@@ -225,18 +239,19 @@ fn events(message_id: MessageId, part: u32, kind: PartKind, patch: Patch) -> Vec
     let mut events = Vec::new();
     let mut batch: Vec<Block> = Vec::new();
     let mut bytes = ENVELOPE_BYTES;
-    let event = |from: u32, append: Vec<Block>, tail: Option<Block>| TurnEvent::Patch {
+    let event = |from: u32, append: Vec<Block>, tail: Option<Block>, more: bool| TurnEvent::Patch {
         message_id,
         part,
         kind,
         from,
         append,
         tail,
+        more,
     };
     let mut flush = |batch: &mut Vec<Block>, bytes: &mut usize, from: &mut u32| {
         let blocks = std::mem::take(batch);
         let count = u32::try_from(blocks.len()).unwrap_or(u32::MAX);
-        events.push(event(*from, blocks, None));
+        events.push(event(*from, blocks, None, true));
         *from = from.saturating_add(count);
         *bytes = ENVELOPE_BYTES;
     };
@@ -254,7 +269,7 @@ fn events(message_id: MessageId, part: u32, kind: PartKind, patch: Patch) -> Vec
     {
         flush(&mut batch, &mut bytes, &mut from);
     }
-    events.push(event(from, batch, tail));
+    events.push(event(from, batch, tail, false));
     events
 }
 
@@ -268,7 +283,7 @@ mod tests {
     use markdown::Patch;
     use protocol::{Block, MessageId, PartKind, TurnEvent};
 
-    use super::{EVENT_BYTES, events};
+    use super::{EVENT_BYTES, events, frames};
 
     fn block(index: u32, bytes: usize) -> Block {
         Block {
@@ -292,11 +307,16 @@ mod tests {
         for event in &events {
             assert!(serde_json::to_vec(event).unwrap().len() <= EVENT_BYTES);
             let TurnEvent::Patch {
-                from, append, tail, ..
+                from,
+                append,
+                tail,
+                more,
+                ..
             } = event
             else {
                 panic!("only patches")
             };
+            assert_eq!(*more, Some(event) != events.last(), "the last one says so");
             assert_eq!(
                 *from as usize,
                 3 + got.len(),
@@ -316,7 +336,10 @@ mod tests {
             append,
             tail: None,
         };
-        let sizes: Vec<usize> = events(MessageId::generate(), 0, PartKind::Text, patch)
+        let events = events(MessageId::generate(), 0, PartKind::Text, patch);
+        let pace: Vec<u32> = events.iter().map(frames).collect();
+        assert_eq!(pace, [1, 3, 1], "and is given time");
+        let sizes: Vec<usize> = events
             .iter()
             .map(|event| serde_json::to_vec(event).unwrap().len())
             .collect();

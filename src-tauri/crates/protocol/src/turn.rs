@@ -91,8 +91,9 @@ pub enum TurnEvent {
         /// Tokens to read.
         total: u32,
     },
-    /// A part of the draft grew. Finished blocks are appended and never change; the tail block is
-    /// replaced by each patch, and goes when `tail` is `None`.
+    /// A part of the draft grew. Finished blocks are appended and hardly ever change; the tail block is
+    /// replaced by each patch, and goes when `tail` is `None`. A large change comes in several
+    /// patches; what is shown beyond them goes with the last.
     Patch {
         /// The answer.
         message_id: MessageId,
@@ -106,6 +107,10 @@ pub enum TurnEvent {
         append: Vec<Block>,
         /// The block that still grows.
         tail: Option<Block>,
+        /// Whether another patch of the same change follows at once.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[ts(as = "Option<bool>", optional)]
+        more: bool,
     },
     /// The answer is whole and stored: read it from the store.
     Finished {
