@@ -70,6 +70,37 @@ describe('patches', () => {
     expect(host.lastElementChild).toBe(tail);
   });
 
+  it('change an earlier block and leave those after it alone', () => {
+    blocks.patch(patch(0, paragraphs('one', 'two', 'three'), '<p>grow</p>'));
+    const [first, second, third, tail] = host.children;
+    blocks.patch({ ...patch(0, paragraphs('ONE', 'two')), more: true });
+    expect(host.textContent).toBe('ONEtwothreegrow');
+    blocks.patch(patch(2, [block(2, '<p>three</p>')], '<p>grown</p>'));
+    expect(host.innerHTML).toBe('<p>ONE</p><p>two</p><p>three</p><p>grown</p>');
+    expect(host.children[0]).not.toBe(first);
+    expect([host.children[1], host.children[2]]).toEqual([second, third]);
+    expect(host.children[1]).toBe(second);
+    expect(host.children[2]).toBe(third);
+    expect(host.children[3]).not.toBe(tail);
+  });
+
+  it('take what is left over away with the last of a change', () => {
+    blocks.patch(patch(0, paragraphs('a', 'b', 'c'), '<p>d</p>'));
+    blocks.patch({ ...patch(0, paragraphs('A')), more: true });
+    expect(host.children).toHaveLength(4);
+    blocks.patch(patch(1, []));
+    expect(host.innerHTML).toBe('<p>A</p>');
+    expect(blocks.length).toBe(1);
+  });
+
+  it('adopt the tail that ended as it was shown', () => {
+    blocks.patch(patch(0, [], '<p>one</p>'));
+    const tail = host.firstElementChild;
+    blocks.patch(patch(0, paragraphs('one'), '<p>two</p>'));
+    expect(host.firstElementChild).toBe(tail);
+    expect(host.innerHTML).toBe('<p>one</p><p>two</p>');
+  });
+
   it('go back to an earlier block when a later line changed its meaning', () => {
     blocks.patch(patch(0, paragraphs('one', 'two', 'three'), '<p>t</p>'));
     blocks.patch(patch(1, [block(1, '<h2>two</h2>')], '<p>x</p>'));
@@ -111,33 +142,66 @@ describe('the stored message', () => {
 });
 
 describe('code', () => {
-  const open = block(0, '<div class="code code-open" data-lang="sh"><pre><code>a</code></pre></div>');
-  const middle = block(1, '<div class="code code-open code-more" data-lang="sh"><pre><code>b\n</code></pre></div>');
-  const last = block(2, '<div class="code code-more" data-lang="sh"><pre><code>c\n</code></pre></div>');
+  const code = (lines: string, classes = 'code', language = 'sh'): string =>
+    `<div class="${classes}" data-lang="${language}"><pre><code>${lines}</code></pre></div>`;
+  const run = [
+    block(0, code('a\n', 'code code-open')),
+    block(1, code('b\n', 'code code-open code-more')),
+    block(2, code('c\n', 'code code-more')),
+  ];
 
-  it('has one bar for all the blocks that a fence spans, with its language', () => {
-    blocks.replace([open, middle, last]);
+  it('has one box and one bar for all the blocks that a fence spans', () => {
+    blocks.replace([...run, block(3, '<p>after</p>')]);
+    expect(host.children).toHaveLength(2);
     expect(host.querySelectorAll('.code-bar')).toHaveLength(1);
+    expect(host.querySelectorAll('.code-scroll > pre')).toHaveLength(3);
     expect(host.querySelector('.code-bar span')?.textContent).toBe('sh');
     expect(host.querySelector('button')?.getAttribute('aria-label')).toBe('Copy code');
   });
 
-  it('has its bar while it still grows', () => {
-    blocks.patch({ from: 0, append: [], tail: open });
-    const bar = host.querySelector('.code-bar');
-    expect(bar).not.toBe(null);
-    blocks.replace([open]);
-    expect([...host.querySelectorAll('.code-bar')]).toEqual([bar]);
+  it('is copied whole, and without the fence after it', () => {
+    blocks.replace([...run, block(3, code('x'))]);
+    const [first, second] = host.querySelectorAll('.code-copy');
+    expect(codeAround(first!)).toBe('a\nb\nc\n');
+    expect(codeAround(second!)).toBe('x');
   });
 
-  it('is copied whole', () => {
-    blocks.replace([open, middle, last]);
-    expect(codeAround(host.querySelector('.code-copy')!)).toBe('a\nb\nc\n');
+  it('has its bar in lists, too', () => {
+    blocks.replace([block(0, `<ul><li>${code('x\n')}</li></ul>`)]);
+    expect(codeAround(host.querySelector('.code-copy')!)).toBe('x\n');
   });
 
-  it('does not copy the fence after it', () => {
-    const alone = block(0, '<div class="code" data-lang=""><pre><code>x</code></pre></div>');
-    blocks.replace([alone, { ...alone, index: 1 }]);
-    expect(codeAround(host.querySelector('.code-copy')!)).toBe('x');
+  it('has its bar while it grows, and keeps the boxes that may be scrolled', () => {
+    blocks.patch(patch(0, [], code('<span>let</span> x')));
+    expect(host.querySelectorAll('.code-copy')).toHaveLength(1);
+    const kept = ['.code', '.code-scroll', 'pre', 'code', 'span'].map((css) => host.querySelector(css));
+    blocks.patch(patch(0, [], code('<span>let</span> x = 1;\n')));
+    blocks.patch(patch(0, [block(0, code('<span>let</span> x = 1;\n', 'code code-open'))], code('y', 'code code-more')));
+    blocks.patch(patch(1, [], code('yes', 'code code-more')));
+    blocks.patch(patch(1, [block(1, code('yes\n', 'code code-more'))], '<p>so</p>'));
+    expect(['.code', '.code-scroll', 'pre', 'code', 'span'].map((css) => host.querySelector(css))).toEqual(kept);
+    expect(host.querySelector('span')).toBe(kept[4]);
+    expect(codeAround(host.querySelector('.code-copy')!)).toBe('let x = 1;\nyes\n');
+    expect(host.children).toHaveLength(2);
+  });
+
+  it('shows the same whichever way it came to it', () => {
+    const ways: Block[][] = [
+      paragraphs('a', 'b', 'c'),
+      run,
+      [block(0, code('a\n')), block(1, '<p>b</p>')],
+      [block(0, '<p>a</p>'), block(1, code('b\n', 'code code-open')), block(2, code('c\n', 'code code-more'))],
+      [block(0, code('a\n', 'code code-open')), block(1, code('z\n', 'code code-more')), block(2, '<p>c</p>')],
+      [block(0, code('a\n', 'code', 'py')), block(1, code('b\n')), block(2, code('c\n', 'code', 'py'))],
+      [],
+    ];
+    for (const before of ways) {
+      for (const after of ways) {
+        blocks.replace(before);
+        for (const [at, one] of after.entries()) blocks.patch({ from: at, append: [one], tail: null, more: true });
+        blocks.patch({ from: after.length, append: [], tail: null });
+        expect(host.innerHTML).toBe(shownAtOnce(after));
+      }
+    }
   });
 });

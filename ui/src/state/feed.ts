@@ -3,23 +3,30 @@ import type { Block } from '../bindings/Block';
 import { Blocks, type Patch } from '../lib/blocks';
 
 export class Feed {
-  #finished: Block[];
+  /** Blocks by their place; while a change is not complete, also those that it has yet to reach. */
+  #blocks: Block[];
   #tail: Block | null = null;
   #shown: Blocks | null = null;
 
   constructor(blocks: Block[] = []) {
-    this.#finished = blocks;
+    this.#blocks = [...blocks];
   }
 
   patch(patch: Patch): void {
-    this.#finished.length = Math.min(this.#finished.length, patch.from);
-    this.#finished.push(...patch.append);
-    this.#tail = patch.tail;
+    const { from, append, tail, more = false } = patch;
+    const before = this.#blocks.length;
+    this.#blocks.splice(from, append.length, ...append);
+    if (!more) {
+      this.#blocks.length = from + append.length;
+      this.#tail = tail;
+    } else if (this.#blocks.length > before) {
+      this.#tail = null;
+    }
     this.#shown?.patch(patch);
   }
 
   replace(blocks: Block[]): void {
-    this.#finished = blocks;
+    this.#blocks = [...blocks];
     this.#tail = null;
     this.#shown?.replace(blocks);
   }
@@ -27,7 +34,7 @@ export class Feed {
   /** Shows the part in an element, from now until the returned function is called. */
   show(host: Element): () => void {
     const shown = new Blocks(host);
-    shown.patch({ from: 0, append: this.#finished, tail: this.#tail });
+    shown.patch({ from: 0, append: this.#blocks, tail: this.#tail });
     this.#shown = shown;
     return () => {
       if (this.#shown === shown) this.#shown = null;
