@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -47,7 +47,8 @@ impl Drop for Owned {
 pub struct Session {
     /// `PILOTFISH_HOME`.
     pub home: PathBuf,
-    bus_address: String,
+    /// Where its private bus listens.
+    pub bus_address: String,
     _keyring: Owned,
     _bus: Owned,
     folder: TempDir,
@@ -198,7 +199,13 @@ fn link_or_copy(from: &Path, to: &Path) {
 }
 
 fn search(folder: &Path, text: &[u8], found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("a folder under PILOTFISH_HOME") {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        // What runs here tidies up as well.
+        Err(error) if error.kind() == ErrorKind::NotFound => return,
+        Err(error) => panic!("{}: {error}", folder.display()),
+    };
+    for entry in entries {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
             if !path.ends_with("models") {

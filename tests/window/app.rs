@@ -24,6 +24,8 @@ pub const ANSWER: Duration = Duration::from_secs(300);
 /// Keys without a letter, as WebDriver names them.
 pub const ESCAPE: &str = "\u{e00c}";
 pub const DELETE: &str = "\u{e017}";
+pub const ENTER: &str = "\u{e007}";
+pub const F2: &str = "\u{e032}";
 
 /// The running application.
 pub struct App {
@@ -67,23 +69,25 @@ impl App {
 
     /// Kills the application as a power cut would: no handler of it runs.
     pub async fn kill(self) {
-        let pid = child_named(self.driver.0.id(), "pilotfish").expect("the application's process");
-        let pid = rustix::process::Pid::from_raw(pid).expect("a pid");
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("SIGKILL");
-        until("the application is gone", SOON, async || {
-            child_named(self.driver.0.id(), "pilotfish").is_none()
-        })
-        .await;
+        kill(self.pid());
+        until("the application is gone", SOON, async || self.is_gone()).await;
+    }
+
+    /// The application's process.
+    pub fn pid(&self) -> u32 {
+        child_named(self.driver.0.id(), "pilotfish").expect("the application's process")
+    }
+
+    /// Whether the application runs no more.
+    pub fn is_gone(&self) -> bool {
+        child_named(self.driver.0.id(), "pilotfish").is_none()
     }
 
     /// Ends the application in order.
     pub async fn quit(self) {
         // The driver closes the window and with it the program; its answer may get lost with them.
         drop(self.page.clone().close().await);
-        until("the application is gone", SOON, async || {
-            child_named(self.driver.0.id(), "pilotfish").is_none()
-        })
-        .await;
+        until("the application is gone", SOON, async || self.is_gone()).await;
     }
 
     /// Waits for an element by its `data-testid`.
@@ -154,6 +158,16 @@ impl App {
         .await;
     }
 
+    /// Chooses the light or the dark look in the settings: both windows wear it.
+    pub async fn wear(&self, theme: &str) {
+        self.click("settings-button").await;
+        self.click("settings-tab-appearance").await;
+        self.click_on(&format!("label:has([data-testid='theme-{theme}'])"))
+            .await;
+        self.found(&format!(":root[data-theme='{theme}']")).await;
+        self.close_settings().await;
+    }
+
     /// Picks a model in the composer's picker.
     pub async fn pick(&self, model: &str) {
         self.click("picker-button").await;
@@ -189,20 +203,57 @@ impl App {
 
     /// Waits until the newest answer is in a state and its text as wished; gives the text.
     pub async fn answered(&self, state: &str, enough: impl Fn(&str) -> bool) -> String {
-        let mut text = String::new();
-        until(&format!("the answer is {state}"), ANSWER, async || {
-            let (now, shown) = self.answer().await;
-            text = shown;
-            now == state && enough(&text)
+        self.answer_when(&format!("the answer is {state}"), |now, text| {
+            now == state && enough(text)
+        })
+        .await
+        .1
+    }
+
+    /// Waits until the newest answer has grown enough, or has ended; gives its state and text.
+    pub async fn grown(&self, enough: impl Fn(&str) -> bool) -> (String, String) {
+        self.answer_when("the answer grows", |state, text| {
+            state == "complete" || (state == "streaming" && enough(text))
+        })
+        .await
+    }
+
+    /// Waits until the newest answer grows no more; gives its state and text.
+    pub async fn ended(&self) -> (String, String) {
+        self.answer_when("the answer ends", |state, _| {
+            !state.is_empty() && state != "streaming"
+        })
+        .await
+    }
+
+    async fn answer_when(
+        &self,
+        what: &str,
+        holds: impl Fn(&str, &str) -> bool,
+    ) -> (String, String) {
+        let mut answer = (String::new(), String::new());
+        until(what, ANSWER, async || {
+            answer = self.answer().await;
+            holds(&answer.0, &answer.1)
         })
         .await;
-        text
+        answer
     }
 
     /// How many elements there are.
     pub async fn count(&self, css: &str) -> u64 {
         let script = format!("return document.querySelectorAll({}).length", json!(css));
         self.run(&script).await.as_u64().unwrap_or_default()
+    }
+
+    /// The text of the first element that fits; empty while there is none.
+    pub async fn text(&self, css: &str) -> String {
+        let script = format!(
+            "return document.querySelector({})?.textContent ?? ''",
+            json!(css)
+        );
+        let text = self.run(&script).await;
+        text.as_str().unwrap_or_default().to_owned()
     }
 
     /// Runs a script in the page.
@@ -225,21 +276,37 @@ fn free_port() -> u16 {
     listener.local_addr().expect("its number").port()
 }
 
+/// Kills a process: no handler of it runs.
+pub fn kill(pid: u32) {
+    let pid = i32::try_from(pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    rustix::process::kill_process(pid.expect("a pid"), rustix::process::Signal::KILL)
+        .expect("SIGKILL");
+}
+
 /// The child of a process that runs a program of the given name.
-fn child_named(parent: u32, name: &str) -> Option<i32> {
+fn child_named(parent: u32, name: &str) -> Option<u32> {
+    children(parent)
+        .into_iter()
+        .find_map(|(pid, found)| (found == name).then_some(pid))
+}
+
+/// The running children of a process, with the names that the system keeps of their programs: of
+/// 15 bytes at most.
+pub fn children(parent: u32) -> Vec<(u32, String)> {
     fs::read_dir("/proc")
         .expect("/proc")
         .filter_map(Result::ok)
-        .find_map(|entry| {
-            let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
+        .filter_map(|entry| {
+            let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
             let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
             // "pid (name) state parent …", and a name may hold brackets of its own.
             let (head, tail) = stat.rsplit_once(')')?;
             let mut tail = tail.split_whitespace();
             let running = tail.next() != Some("Z");
-            let found = running
-                && head.split_once('(')?.1 == name
-                && tail.next()?.parse::<u32>().ok()? == parent;
-            found.then_some(pid)
+            let is_child = running && tail.next()?.parse::<u32>().ok()? == parent;
+            is_child.then(|| (pid, head.split_once('(').unwrap_or_default().1.to_owned()))
         })
+        .collect()
 }

@@ -8,10 +8,14 @@ mod desktop;
 mod hotkey;
 mod journey;
 mod keys;
+mod manners;
 mod peer;
 mod pictures;
+mod prepared;
+mod safety;
 #[path = "../support/session.rs"]
 mod session;
+mod starts;
 
 use std::time::Duration;
 
