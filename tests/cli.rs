@@ -6,7 +6,8 @@
 #[path = "support/session.rs"]
 mod session;
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -136,43 +137,141 @@ fn json_names_the_conversation_and_it_goes_on() {
     );
 }
 
+/// Starts `pilotfish` as a shell starts what runs in the foreground: in a process group of its own,
+/// which is whom a terminal tells of Ctrl+C.
+fn in_foreground(session: &Session, arguments: &[&str], input: Stdio) -> Owned {
+    Owned::start(
+        session
+            .command(PILOTFISH)
+            .args(arguments)
+            .process_group(0)
+            .stdin(input)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped()),
+    )
+}
+
+fn press_ctrl_c(child: &Owned) {
+    let group = rustix::process::Pid::from_child(&child.0);
+    rustix::process::kill_process_group(group, rustix::process::Signal::INT).expect("Ctrl+C");
+}
+
+fn rest(from: &mut Option<impl Read>) -> String {
+    let mut bytes = Vec::new();
+    from.as_mut()
+        .expect("a pipe")
+        .read_to_end(&mut bytes)
+        .expect("the rest of it");
+    text(&bytes).to_owned()
+}
+
 #[test]
 fn ctrl_c_keeps_what_has_come() {
     let session = Session::open();
-    let mut child = Owned::start(
-        session
-            .command(PILOTFISH)
-            .args([
-                "ask",
-                "-m",
-                "inhouse/small",
-                "Count from one to five hundred, in words.",
-            ])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped()),
+    let long = "Count from one to five hundred, in words.";
+    let mut child = in_foreground(
+        &session,
+        &["ask", "-m", "inhouse/small", long],
+        Stdio::null(),
     );
-    let mut out = child.0.stdout.take().expect("its output");
-    let mut partial = vec![0; 24];
-    out.read_exact(&mut partial)
+    let mut beginning = [0; 24];
+    child
+        .0
+        .stdout
+        .as_mut()
+        .expect("its output")
+        .read_exact(&mut beginning)
         .expect("the beginning of the answer");
-    let pid = rustix::process::Pid::from_child(&child.0);
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("Ctrl+C");
-    out.read_to_end(&mut partial)
-        .expect("the rest of the answer");
+    press_ctrl_c(&child);
+    let partial = text(&beginning).to_owned() + &rest(&mut child.0.stdout);
+    let said = rest(&mut child.0.stderr);
     let status = child.0.wait().expect("its end");
+    assert_eq!(status.code(), Some(130), "as shells have it: {said}");
+    assert!(said.contains("stopped"), "{said}");
     assert!(
-        !status.success(),
-        "a stopped answer is no success: {status}"
+        !said.contains("model process"),
+        "the worker lives until it is told to end: {said}"
     );
 
-    let partial = text(&partial).trim();
-    let first_line = partial.lines().next().expect("a line");
+    let first_line = partial.trim().lines().next().expect("a line");
+    let kept = session.files_with(first_line.get(..20).unwrap_or(first_line));
+    assert!(!kept.is_empty(), "{first_line:?} is stored");
+}
+
+#[test]
+fn ctrl_c_leaves_json_whole() {
+    let session = Session::open();
+    let long = "Count from one to five hundred, in words.";
+    let mut child = in_foreground(
+        &session,
+        &["ask", "-m", "inhouse/small", "--json", long],
+        Stdio::null(),
+    );
+    // Once the question is stored it is being answered.
+    while session.files_with("five hundred").is_empty() {
+        assert!(
+            child.0.try_wait().expect("its state").is_none(),
+            "it ended before it was stopped"
+        );
+        std::thread::yield_now();
+    }
+    press_ctrl_c(&child);
+    let report: Value = serde_json::from_str(&rest(&mut child.0.stdout)).expect("one JSON object");
+    assert_eq!(report["state"], "cancelled");
+    assert_eq!(child.0.wait().expect("its end").code(), Some(130));
+}
+
+#[test]
+fn ctrl_c_at_the_prompt_ends_a_chat() {
+    let session = Session::open();
+    let mut child = in_foreground(&session, &["chat", "-m", "inhouse/small"], Stdio::piped());
+    // The pipe stays open: nobody will ever type the next line.
+    let mut input = child.0.stdin.take().expect("its input");
+    input
+        .write_all(b"What is the capital of Australia?\n")
+        .expect("a question");
+    let mut out = BufReader::new(child.0.stdout.take().expect("its output"));
+    let mut answer = String::new();
+    out.read_line(&mut answer).expect("the answer");
+    assert!(answer.contains("Canberra"), "{answer:?}");
+    out.read_line(&mut answer).expect("the empty line after it");
+    press_ctrl_c(&child);
+    assert!(child.0.wait().expect("its end").success());
+}
+
+#[test]
+fn a_chat_through_a_pipe_remembers_and_tells_of_failures() {
+    let session = Session::open();
+    let answers = stdout_of(
+        &session,
+        &["chat", "-m", "inhouse/small"],
+        b"What is the capital of Australia?\n\nSay hello.\n",
+    );
+    assert!(answers.contains("Canberra"), "{answers:?}");
     assert!(
-        !session
-            .files_with(first_line.get(..20).unwrap_or(first_line))
-            .is_empty(),
-        "{first_line:?} is stored"
+        !answers.contains("> "),
+        "a pipe gets no prompt: {answers:?}"
+    );
+    let failed = run(&session, &["chat", "-m", "inhouse/nonesuch"], b"hi\n");
+    assert!(!failed.status.success(), "a script learns of the failure");
+    assert!(text(&failed.stderr).contains("nonesuch"));
+}
+
+#[test]
+fn a_reader_that_goes_away_costs_nothing() {
+    let session = Session::open();
+    let question = "What is the capital of Australia?";
+    let mut child = in_foreground(
+        &session,
+        &["ask", "-m", "inhouse/small", question],
+        Stdio::null(),
+    );
+    drop(child.0.stdout.take());
+    let said = rest(&mut child.0.stderr);
+    assert!(child.0.wait().expect("its end").success(), "{said}");
+    assert!(
+        !session.files_with("Canberra").is_empty(),
+        "the answer is stored"
     );
 }
 
@@ -216,7 +315,8 @@ fn the_library_lists_imports_and_refuses() {
         .iter()
         .find(|entry| entry["id"] == "small")
         .unwrap();
-    assert_eq!(small["state"]["is"], "ready");
+    // A file is looked through when it is first asked, not when it is listed.
+    assert_eq!(small["state"]["is"], "checking");
     assert_eq!(small["licence"], "Apache-2.0");
 
     let page = session.home.join("page.gguf");
@@ -308,6 +408,60 @@ fn the_doctor_looks_at_everything() {
     );
 }
 
+#[test]
+fn the_doctor_reports_when_the_database_does_not_open() {
+    let session = Session::open();
+    // A file where the folder should be.
+    std::fs::create_dir_all(session.home.parent().expect("its parent")).unwrap();
+    let broken = session.home.join("not-a-folder");
+    std::fs::write(&broken, "x").unwrap();
+    let mut doctor = session.command(PILOTFISH);
+    let output = doctor
+        .env("PILOTFISH_HOME", &broken)
+        .args(["doctor", "--json"])
+        .output()
+        .expect("pilotfish");
+    assert!(!output.status.success());
+    let checks: Value = serde_json::from_slice(&output.stdout).expect("a JSON array");
+    let database = checks
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|check| check["name"] == "database")
+        .expect("its check");
+    assert_eq!(database["ok"], false);
+    assert!(!database["detail"].as_str().unwrap().is_empty());
+}
+
+#[test]
+fn a_key_of_the_api_is_shown_once() {
+    let session = Session::open();
+    let printed = stdout_of(&session, &["api", "keys", "create", "Editor"], b"");
+    let key = printed.trim_end();
+    assert_eq!(printed, format!("{key}\n"), "the key alone on its line");
+    assert!(
+        key.len() > 32 && !key.contains(char::is_whitespace),
+        "{key:?}"
+    );
+    let kept = session.files_with(key);
+    assert_eq!(
+        kept,
+        Vec::<std::path::PathBuf>::new(),
+        "only its hash is stored"
+    );
+    let listed = stdout_of(&session, &["api", "keys", "list"], b"");
+    assert_eq!(listed.trim(), "Editor");
+    let twice = complaint_of(&session, &["api", "keys", "create", "Editor"], b"");
+    assert!(twice.contains("Editor"), "{twice}");
+    stdout_of(&session, &["api", "keys", "revoke", "Editor"], b"");
+    assert_eq!(
+        stdout_of(&session, &["api", "keys", "list", "--json"], b"").trim(),
+        "[]"
+    );
+    let unknown = complaint_of(&session, &["api", "keys", "revoke", "Editor"], b"");
+    assert!(unknown.contains("Editor"), "{unknown}");
+}
+
 /// `debug` opens no session: it is a filter.
 fn filter(arguments: &[&str], input: &[u8]) -> Output {
     let mut child = Command::new(PILOTFISH)
@@ -395,4 +549,27 @@ fn a_recorded_stream_decodes_the_same_in_any_pieces() {
     let interrupted = filter(&["decode", "--wire", "chat"], cut);
     assert_eq!(interrupted.status.code(), Some(3), "cut off is no success");
     assert!(text(&interrupted.stdout).contains("\"kind\":\"interrupted\""));
+}
+
+#[test]
+fn a_conversation_becomes_the_body_that_would_be_sent() {
+    let conversation = br#"{"system":"Be brief.","messages":[{"role":"user","content":"Hi"}]}"#;
+    let body = filter(
+        &["request", "--wire", "chat", "--model", "gpt-x"],
+        conversation,
+    );
+    assert!(body.status.success(), "{}", text(&body.stderr));
+    let body: Value = serde_json::from_slice(&body.stdout).expect("JSON");
+    assert_eq!(body["model"], "gpt-x");
+    let roles: Vec<&Value> = body["messages"]
+        .as_array()
+        .expect("messages")
+        .iter()
+        .map(|message| &message["role"])
+        .collect();
+    assert_eq!(roles, ["system", "user"]);
+    let refused = filter(&["request", "--wire", "chat", "--model", "x"], b"[");
+    assert!(!refused.status.success());
+    let unknown = filter(&["decode", "--wire", "smoke"], b"");
+    assert!(text(&unknown.stderr).contains("chat, responses, messages, gemini"));
 }

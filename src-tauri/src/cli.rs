@@ -5,18 +5,24 @@ mod api_keys;
 mod ask;
 mod chat;
 mod debug;
-pub mod doctor;
+mod doctor;
+mod interrupt;
 mod keys;
 mod models;
 mod output;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use protocol::{AppError, ConversationId, ErrorCode, ModelRef, ProviderId};
 
+use self::interrupt::Interrupt;
 use crate::open::open_engine;
+
+/// How long the end of a command waits for an answer to be stored.
+const LAST_WRITES: Duration = Duration::from_secs(5);
 
 /// A desktop copilot: an in-house model and everyone else's behind one picker.
 ///
@@ -214,12 +220,15 @@ pub fn run(command: Command) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&AppError::new(ErrorCode::Unknown, error.to_string())),
     };
-    runtime.block_on(async {
+    let code = runtime.block_on(async {
         match perform(command).await {
             Ok(code) => code,
             Err(error) => fail(&error),
         }
-    })
+    });
+    // A thread may still wait for a line that nobody will type; it ends with the process.
+    runtime.shutdown_background();
+    code
 }
 
 async fn perform(command: Command) -> Result<ExitCode, AppError> {
@@ -227,19 +236,30 @@ async fn perform(command: Command) -> Result<ExitCode, AppError> {
         Command::Debug { command } => return debug::run(command),
         command => command,
     };
-    let engine = open_engine(&engine::Paths::from_env()?).await?;
+    let mut interrupt = Interrupt::listen()?;
+    let engine = match (open_engine(&engine::Paths::from_env()?).await, &command) {
+        (Ok(engine), _) => engine,
+        // The report is wanted most when something does not work.
+        (Err(error), Command::Doctor { json }) => return doctor::run_without(&error, *json).await,
+        (Err(error), _) => return Err(error),
+    };
     let outcome = match command {
-        Command::Ask(arguments) => ask::run(&engine, arguments).await,
-        Command::Chat { model } => chat::run(&engine, model).await,
-        Command::Models { command } => models::run(&engine, command).await,
-        Command::Keys { command } => keys::run(&engine, command).await,
+        Command::Ask(arguments) => ask::run(&engine, arguments, &mut interrupt).await,
+        Command::Chat { model } => chat::run(&engine, model, &mut interrupt).await,
+        Command::Models { command } => models::run(&engine, command, &mut interrupt).await,
+        Command::Keys { command } => keys::run(&engine, command, &mut interrupt).await,
         Command::Api {
             command: ApiCommand::Keys { command },
         } => api_keys::run(&engine, command).await,
         Command::Doctor { json } => doctor::run(&engine, json).await,
         Command::Toggle | Command::Worker | Command::Debug { .. } => Ok(ExitCode::SUCCESS),
     };
-    engine.shutdown().await;
+    if tokio::time::timeout(LAST_WRITES, engine.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!("some of the end was not stored in time");
+    }
     outcome
 }
 

@@ -220,11 +220,22 @@ impl Hotkey {
     }
 }
 
-/// How the quick window would be summoned in this session, without taking a key: for the terminal,
-/// which has none.
-pub async fn expected_route() -> HotkeyState {
-    let key = "the key from the settings".to_owned();
+/// How the quick window is summoned in this session, or would be if Pilotfish ran: for the terminal,
+/// which holds no key itself.
+pub async fn outlook(key: &str) -> HotkeyState {
+    if key.trim().is_empty() {
+        return HotkeyState::Off;
+    }
+    let key = key.to_owned();
     match route(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty())) {
+        #[cfg(target_os = "linux")]
+        Route::Grab if !crate::summon::runs().await => {
+            let trial = Hotkey::new(|_| ());
+            let state = trial.set(&key).await;
+            trial.release().await;
+            state
+        }
+        // The window that runs has said so itself if it could not have the key.
         Route::Grab => HotkeyState::Grabbed { key },
         #[cfg(target_os = "linux")]
         Route::Portal => match portal::find(portal::PROBE_DEADLINE).await {

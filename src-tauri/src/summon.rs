@@ -9,7 +9,7 @@
 mod bus;
 
 #[cfg(target_os = "linux")]
-pub use self::bus::{Claim, Instance, claim};
+pub use self::bus::{Claim, Instance, claim, runs};
 
 /// Why the running application could not be called.
 #[cfg(target_os = "linux")]

@@ -9,16 +9,19 @@ use protocol::{
 };
 use serde::Serialize;
 
+use super::interrupt::{Interrupt, STOPPED};
 use super::{AskArguments, output};
 
-/// Exit code of an answer that was stopped by Ctrl+C, as shells have it.
-const STOPPED: u8 = 130;
 /// Exit code of an answer that was cut off.
 const INTERRUPTED: u8 = 3;
 /// One message, and a byte more that tells of a longer one.
 const LONGEST: u64 = 1024 * 1024 + 1;
 
-pub async fn run(engine: &Engine, arguments: AskArguments) -> Result<ExitCode, AppError> {
+pub async fn run(
+    engine: &Engine,
+    arguments: AskArguments,
+    interrupt: &mut Interrupt,
+) -> Result<ExitCode, AppError> {
     let text = if arguments.text == "-" {
         question_from_stdin()?
     } else {
@@ -32,11 +35,11 @@ pub async fn run(engine: &Engine, arguments: AskArguments) -> Result<ExitCode, A
     };
     let started = engine.send(request).await?;
     if arguments.json {
-        let end = follow(engine, &started, |_| Ok(())).await?;
+        let end = follow(engine, &started, interrupt, |_| Ok(())).await?;
         output::json(&report(engine, &started).await?)?;
         return Ok(code(&end));
     }
-    let end = follow(engine, &started, output::write).await?;
+    let end = follow(engine, &started, interrupt, output::write).await?;
     output::write("\n")?;
     explain(&end);
     Ok(code(&end))
@@ -53,21 +56,26 @@ fn question_from_stdin() -> Result<String, AppError> {
     String::from_utf8(bytes).map_err(|_| wrong("standard input is not UTF-8 text".to_owned()))
 }
 
-/// Follows a turn to its end, handing on the visible text. Ctrl+C stops the turn; what had come by
-/// then is stored.
+/// Follows a turn to its end, handing on the visible text. Ctrl+C stops the turn, and what had come
+/// by then is stored; a second one does not wait for that to be done.
 pub(super) async fn follow(
     engine: &Engine,
     started: &TurnStarted,
+    interrupt: &mut Interrupt,
     mut show: impl FnMut(&str) -> Result<(), AppError>,
 ) -> Result<TurnUpdate, AppError> {
     let Some(mut stream) = engine.attach(started.message_id) else {
         return end_as_stored(engine, started.message_id).await;
     };
     let mut shown = Shown::default();
+    let mut stopped = false;
     loop {
         let updates = tokio::select! {
             updates = stream.next() => updates,
-            _ = tokio::signal::ctrl_c() => {
+            () = interrupt.pressed() => {
+                if std::mem::replace(&mut stopped, true) {
+                    return Ok(TurnUpdate::Cancelled);
+                }
                 engine.cancel(started.turn_id);
                 continue;
             }
@@ -97,6 +105,8 @@ pub(super) async fn follow(
 #[derive(Default)]
 struct Shown {
     last: Option<u32>,
+    /// Whether the last line on standard error is one of thinking, and open.
+    thought: bool,
 }
 
 impl Shown {
@@ -110,12 +120,16 @@ impl Shown {
     ) -> Result<(), AppError> {
         match kind {
             PartKind::Text => {
+                if std::mem::take(&mut self.thought) {
+                    output::complain("");
+                }
                 if self.last.replace(part).is_some_and(|last| last != part) {
                     show("\n\n")?;
                 }
                 show(text)
             }
             PartKind::Thinking if std::io::stderr().is_terminal() => {
+                self.thought = true;
                 output::murmur(text);
                 Ok(())
             }

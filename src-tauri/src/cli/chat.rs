@@ -4,16 +4,21 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use engine::Engine;
+use engine::{Engine, TurnUpdate};
 use protocol::{AppError, ConversationId, ErrorCode, ModelRef, SendMessage};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines, Stdin};
 
+use super::interrupt::Interrupt;
 use super::{ask, output};
 
 /// What one session may type in: a limit of the pipe, not of the person.
 const MOST: u64 = 64 * 1024 * 1024;
 
-pub async fn run(engine: &Engine, model: Option<ModelRef>) -> Result<ExitCode, AppError> {
+pub async fn run(
+    engine: &Engine,
+    model: Option<ModelRef>,
+    interrupt: &mut Interrupt,
+) -> Result<ExitCode, AppError> {
     let model = match model {
         Some(model) => model,
         None => engine.default_model().await?,
@@ -24,7 +29,8 @@ pub async fn run(engine: &Engine, model: Option<ModelRef>) -> Result<ExitCode, A
     }
     let mut lines = BufReader::new(tokio::io::stdin().take(MOST)).lines();
     let mut conversation: Option<ConversationId> = None;
-    while let Some(text) = next_question(&mut lines, talks).await? {
+    let mut whole = true;
+    while let Some(text) = next_question(&mut lines, talks, interrupt).await? {
         let request = SendMessage {
             conversation_id: conversation,
             text,
@@ -35,29 +41,42 @@ pub async fn run(engine: &Engine, model: Option<ModelRef>) -> Result<ExitCode, A
             Ok(started) => started,
             Err(error) => {
                 output::complain(&format!("pilotfish: {error}"));
+                whole = false;
                 continue;
             }
         };
         conversation = Some(started.conversation_id);
-        let end = ask::follow(engine, &started, output::write).await?;
+        let end = ask::follow(engine, &started, interrupt, output::write).await?;
         output::write("\n\n")?;
         ask::explain(&end);
+        whole &= end == TurnUpdate::Finished;
     }
-    Ok(ExitCode::SUCCESS)
+    if talks {
+        // The shell's prompt needs a line of its own.
+        output::complain("");
+        return Ok(ExitCode::SUCCESS);
+    }
+    // A person has seen which answers failed; a script reads the exit code.
+    Ok(if whole {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// The next line that is not empty; `None` at the end.
 async fn next_question(
     lines: &mut Lines<BufReader<tokio::io::Take<Stdin>>>,
     talks: bool,
+    interrupt: &mut Interrupt,
 ) -> Result<Option<String>, AppError> {
     loop {
         if talks {
-            output::write("> ")?;
+            output::prompt("> ");
         }
         let line = tokio::select! {
             line = lines.next_line() => line,
-            _ = tokio::signal::ctrl_c() => return Ok(None),
+            () = interrupt.pressed() => return Ok(None),
         };
         let line = line.map_err(|error| {
             let sentence = format!("standard input could not be read: {error}");

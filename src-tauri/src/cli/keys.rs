@@ -1,20 +1,27 @@
 //! `pilotfish keys`: which provider has a key, and where that key is.
 
-use std::io::Read;
+use std::io::{BufRead, IsTerminal, Read};
 use std::process::ExitCode;
 
 use engine::Engine;
-use protocol::{AppError, ErrorCode, Secret, VaultState};
+use protocol::{AppError, ErrorCode, ProviderId, Secret, VaultState};
 
+use super::interrupt::{Interrupt, STOPPED};
 use super::{KeysCommand, output};
 
 /// A key is at most 4 KiB; one byte more tells that it is longer.
 const LONGEST: u64 = 4096 + 1;
 
-pub async fn run(engine: &Engine, command: Option<KeysCommand>) -> Result<ExitCode, AppError> {
+pub async fn run(
+    engine: &Engine,
+    command: Option<KeysCommand>,
+    interrupt: &mut Interrupt,
+) -> Result<ExitCode, AppError> {
     match command.unwrap_or(KeysCommand::List { json: false }) {
         KeysCommand::Set { provider } => {
-            let secret = read_secret()?;
+            let Some(secret) = read_secret(&provider, interrupt).await? else {
+                return Ok(ExitCode::from(STOPPED));
+            };
             engine.set_key(&provider, secret).await?;
             output::complain(&format!("saved {provider}'s key: {}", place(engine).await));
         }
@@ -46,26 +53,97 @@ pub async fn run(engine: &Engine, command: Option<KeysCommand>) -> Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-fn read_secret() -> Result<Secret<String>, AppError> {
-    let mut text = String::new();
-    std::io::stdin()
-        .lock()
-        .take(LONGEST)
-        .read_to_string(&mut text)
-        .map_err(|error| {
-            AppError::new(
-                ErrorCode::InvalidRequest,
-                format!("the key could not be read: {error}"),
-            )
-        })?;
-    // An `echo` in front of the pipe ends its line; that end is no part of the key.
-    let end = text.trim_end_matches(['\r', '\n']).len();
-    text.truncate(end);
-    if text.is_empty() {
-        let sentence = "no key came on standard input: pilotfish keys set PROVIDER < file-with-key";
-        return Err(AppError::new(ErrorCode::InvalidRequest, sentence));
+/// The key: a line that is typed unseen, or all that comes through a pipe. `None` when the person
+/// pressed Ctrl+C instead.
+async fn read_secret(
+    provider: &ProviderId,
+    interrupt: &mut Interrupt,
+) -> Result<Option<Secret<String>>, AppError> {
+    let typed = std::io::stdin().is_terminal();
+    let _unseen = typed.then(|| {
+        output::prompt(&format!("{provider}'s key, which is not shown: "));
+        unseen::Typing::begin()
+    });
+    let reading = tokio::task::spawn_blocking(move || read(typed));
+    let secret = tokio::select! {
+        read = reading => read.unwrap_or_else(|error| Err(wrong(error.to_string())))?,
+        () = interrupt.pressed() => {
+            output::complain("");
+            return Ok(None);
+        }
+    };
+    if typed {
+        output::complain("");
     }
-    Ok(Secret::new(text))
+    Ok(Some(secret))
+}
+
+fn read(typed: bool) -> Result<Secret<String>, AppError> {
+    // Room for all of it from the start: a buffer that grew would leave copies of the key behind.
+    let mut text = String::with_capacity(LONGEST as usize + 64);
+    let mut input = std::io::stdin().lock().take(LONGEST);
+    let read = if typed {
+        input.read_line(&mut text)
+    } else {
+        input.read_to_string(&mut text)
+    };
+    let text = Secret::new(text);
+    read.map_err(|error| wrong(format!("the key could not be read: {error}")))?;
+    // An `echo` in front of the pipe ends its line; that end is no part of the key.
+    match text.expose().trim_end_matches(['\r', '\n']) {
+        "" => Err(wrong(
+            "no key came on standard input: pilotfish keys set PROVIDER < file-with-key".to_owned(),
+        )),
+        key => Ok(Secret::new(key.to_owned())),
+    }
+}
+
+fn wrong(sentence: String) -> AppError {
+    AppError::new(ErrorCode::InvalidRequest, sentence)
+}
+
+#[cfg(unix)]
+mod unseen {
+    //! A terminal that does not show what is typed.
+
+    use rustix::stdio::stdin;
+    use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+
+    /// The terminal is as before once this is dropped.
+    pub(super) struct Typing(Option<Termios>);
+
+    impl Typing {
+        pub(super) fn begin() -> Self {
+            let before = tcgetattr(stdin()).ok();
+            if let Some(mut modes) = before.clone() {
+                modes.local_modes.remove(LocalModes::ECHO);
+                // A terminal that refuses shows the key to who types it, and to nobody else.
+                let _ = tcsetattr(stdin(), OptionalActions::Flush, &modes);
+            }
+            Self(before)
+        }
+    }
+
+    impl Drop for Typing {
+        fn drop(&mut self) {
+            if let Some(before) = &self.0 {
+                let _ = tcsetattr(stdin(), OptionalActions::Now, before);
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod unseen {
+    //! Elsewhere the terminal shows what is typed.
+
+    pub(super) struct Typing;
+
+    impl Typing {
+        pub(super) const fn begin() -> Self {
+            Self
+        }
+    }
 }
 
 async fn place(engine: &Engine) -> String {

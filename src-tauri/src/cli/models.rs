@@ -6,9 +6,14 @@ use std::process::ExitCode;
 use engine::Engine;
 use protocol::{AppError, LibraryEntry, LibraryState, PullProgress};
 
+use super::interrupt::Interrupt;
 use super::{ModelsCommand, output};
 
-pub async fn run(engine: &Engine, command: Option<ModelsCommand>) -> Result<ExitCode, AppError> {
+pub async fn run(
+    engine: &Engine,
+    command: Option<ModelsCommand>,
+    interrupt: &mut Interrupt,
+) -> Result<ExitCode, AppError> {
     match command.unwrap_or(ModelsCommand::List { json: false }) {
         ModelsCommand::List { json } => {
             let entries = engine.library().await;
@@ -24,13 +29,20 @@ pub async fn run(engine: &Engine, command: Option<ModelsCommand>) -> Result<Exit
             let entry = engine.import_model(&file).await?;
             output::line(&format!("inhouse/{}", entry.id))?;
         }
-        ModelsCommand::Pull { repo, file } => pull(engine, &repo, file.as_deref()).await?,
+        ModelsCommand::Pull { repo, file } => {
+            pull(engine, &repo, file.as_deref(), interrupt).await?;
+        }
         ModelsCommand::Remove { id } => engine.remove_model(&id).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn pull(engine: &Engine, repo: &str, file: Option<&str>) -> Result<(), AppError> {
+async fn pull(
+    engine: &Engine,
+    repo: &str,
+    file: Option<&str>,
+    interrupt: &mut Interrupt,
+) -> Result<(), AppError> {
     let name = file.map_or_else(|| repo.to_owned(), |file| format!("{repo}/{file}"));
     let fetching = async {
         match file {
@@ -41,7 +53,7 @@ async fn pull(engine: &Engine, repo: &str, file: Option<&str>) -> Result<(), App
     tokio::pin!(fetching);
     let entry = tokio::select! {
         outcome = &mut fetching => outcome?,
-        _ = tokio::signal::ctrl_c() => {
+        () = interrupt.pressed() => {
             engine.cancel_pull(&name);
             fetching.await?
         }
@@ -65,17 +77,18 @@ fn progress() -> impl FnMut(PullProgress) + Send {
         } => {
             let percent = done.saturating_mul(100).checked_div(total).unwrap_or(0);
             let step = if terminal { percent } else { percent / 10 };
-            if told.replace(step) != Some(step) {
+            let before = told.replace(step);
+            if before != Some(step) {
                 let line = format!(
                     "fetching {} of {} from {source} ({percent} %)",
                     megabytes(done),
                     megabytes(total)
                 );
-                output::complain(&if terminal {
-                    format!("\x1b[1A\x1b[2K{line}")
+                if terminal && before.is_some() {
+                    output::complain_over(&line);
                 } else {
-                    line
-                });
+                    output::complain(&line);
+                }
             }
         }
         PullProgress::Checking => output::complain("checking the whole file"),

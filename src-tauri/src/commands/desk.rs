@@ -5,7 +5,7 @@ use protocol::{AppError, Check, ConversationId, HotkeyState};
 use tauri::{AppHandle, Emitter, State};
 
 use crate::hotkey::Hotkey;
-use crate::{cli, link, windows};
+use crate::{doctor, link, windows};
 
 #[tauri::command]
 pub async fn hotkey_state(hotkey: State<'_, Hotkey>) -> Result<HotkeyState, AppError> {
@@ -68,5 +68,5 @@ pub async fn doctor(
     engine: State<'_, Engine>,
     hotkey: State<'_, Hotkey>,
 ) -> Result<Vec<Check>, AppError> {
-    Ok(cli::doctor::checks(&engine, &hotkey.state()).await)
+    Ok(doctor::checks(&engine, &hotkey.state()).await)
 }

@@ -57,6 +57,21 @@ pub async fn claim(opening: Opening) -> Result<Claim, SummonError> {
     within(DEADLINE, &name(home.as_deref().map(Path::new)), opening).await
 }
 
+/// Whether the application of this run's home runs; `false` where there is no bus to tell.
+pub async fn runs() -> bool {
+    let home = std::env::var_os("PILOTFISH_HOME").filter(|home| !home.is_empty());
+    let name = name(home.as_deref().map(Path::new));
+    let asked = async {
+        let bus = Connection::session().await?;
+        let owned = zbus::fdo::DBusProxy::new(&bus)
+            .await?
+            .name_has_owner(name.try_into()?)
+            .await?;
+        Ok::<_, zbus::Error>(owned)
+    };
+    matches!(timeout(DEADLINE, asked).await, Ok(Ok(true)))
+}
+
 async fn within(deadline: Duration, name: &str, opening: Opening) -> Result<Claim, SummonError> {
     let (calls, heard) = mpsc::channel(WAITING);
     let bus = match timeout(deadline, own(name, calls)).await {

@@ -12,8 +12,8 @@ use crate::Engine;
 const LIMIT: Duration = Duration::from_secs(60);
 
 impl Engine {
-    /// Has the in-house model say one token, the smallest that is here, and tells how long that
-    /// took.
+    /// Has the in-house model say one token, the smallest that is here, and tells which it was and
+    /// how long that took.
     ///
     /// # Errors
     /// `ModelMissing` when none is here; why it did not answer.
@@ -22,7 +22,7 @@ impl Engine {
         let ready = library
             .into_iter()
             .filter(|entry| entry.state.can_be_asked());
-        let Some(LibraryEntry { id, .. }) = ready.min_by_key(|entry| entry.bytes) else {
+        let Some(LibraryEntry { id, name, .. }) = ready.min_by_key(|entry| entry.bytes) else {
             return Err(AppError::new(
                 ErrorCode::ModelMissing,
                 "no in-house model is on this machine: run `pilotfish models pull small`",
@@ -30,7 +30,10 @@ impl Engine {
         };
         let began = Instant::now();
         match tokio::time::timeout(LIMIT, self.first_token(id)).await {
-            Ok(Ok(())) => Ok(format!("it answered in {} ms", began.elapsed().as_millis())),
+            Ok(Ok(())) => Ok(format!(
+                "{name} answered in {} ms",
+                began.elapsed().as_millis()
+            )),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(AppError::new(
                 ErrorCode::Overloaded,
