@@ -1,6 +1,7 @@
-//! What `tests/crash.rs` kills and starves: sends, streams, edits, deletes, takes snapshots (and
-//! migrates or creates, by the folder it is given), and says on stdout what was acknowledged, one
-//! line each, right after the store said so. What fails is said too and does not end the run.
+//! What `tests/crash` kills and starves: `crash_writer DIR MODE` opens the store of a folder (which
+//! creates or migrates it) and, by the mode, sends and streams and edits, takes a snapshot, deletes, or restores
+//! a snapshot. It says on stdout what is begun and what was acknowledged, one line each, right after
+//! the store said so. What fails is said too and does not end the run.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -10,7 +11,8 @@ use protocol::{Conversation, MessageId, MessageState, Part, PartKind};
 use store::{DraftDelta, Finish, NewConversation, Opened, Store, StoreError};
 
 fn main() -> ExitCode {
-    let Some(dir) = std::env::args_os().nth(1) else {
+    let mut arguments = std::env::args_os().skip(1);
+    let (Some(dir), Some(mode)) = (arguments.next(), arguments.next()) else {
         return ExitCode::from(2);
     };
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
@@ -19,12 +21,12 @@ fn main() -> ExitCode {
     else {
         return ExitCode::from(2);
     };
-    let result = runtime.block_on(run(Path::new(&dir)));
-    if let Err(error) = result {
-        // The test looks at what was acknowledged before.
-        say(&format!("failed {error}")).ok();
+    let mode = mode.to_string_lossy();
+    let done = runtime.block_on(run(Path::new(&dir), &mode));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
     }
-    ExitCode::SUCCESS
 }
 
 /// One line, out of this process before anything else happens.
@@ -50,48 +52,108 @@ fn text(n: usize) -> String {
     format!("message {n} {}", "漢字 and words ".repeat(n * 7 % 60))
 }
 
-async fn run(dir: &Path) -> io::Result<()> {
-    let Some(Opened::Ready(store)) = told(Store::open(dir).await, |opened| match opened {
-        Opened::Ready(_) => "opened".to_owned(),
-        Opened::Recovery(recovery) => format!("recovery {}", recovery.reason()),
-    })?
-    else {
+async fn run(dir: &Path, mode: &str) -> io::Result<()> {
+    let Some(store) = open(dir, mode == "restore").await? else {
         return Ok(());
     };
     told(store.recover().await, |count| format!("recovered {count}"))?;
-    for round in 0..3 {
-        let made = store.create(NewConversation::default(), 1).await;
-        let Some(talk) = told(made, |made| format!("created {}", made.id))? else {
-            continue;
-        };
-        let n = round * 10;
-        let question = send(&store, &talk, None, n).await?;
-        let first = stream(&store, &talk, question, n + 1).await?;
-        send(&store, &talk, first, n + 2).await?;
-        // Edited: a sibling of the first, and an answer that stays open.
-        let edited = send(&store, &talk, None, n + 3).await?;
-        let open = store.open_assistant(talk.id, edited, None, 2).await;
-        if let Some(open) = told(open, |open| format!("open {}", open.id))? {
-            grow(&store, open.id, n + 4).await?;
+    match mode {
+        "talk" => {
+            talk(&store, 1).await?;
+            talk(&store, 11).await?;
         }
-        if round == 1 {
-            told(store.snapshot(5).await, |snapshot| {
-                format!("snapshot {}", snapshot.name)
-            })?;
-            say(&format!("deleting {}", talk.id))?;
-            told(store.trash(talk.id, 3).await, |()| {
-                format!("trashed {}", talk.id)
-            })?;
-            told(store.purge_trashed_before(4).await, |count| {
-                if *count == 1 {
-                    format!("purged {}", talk.id)
-                } else {
-                    "purged nothing".to_owned()
-                }
-            })?;
+        "copy" => copy(&store).await?,
+        "delete" => {
+            if let Some(doomed) = talk(&store, 1).await? {
+                delete(&store, &doomed).await?;
+            }
+            talk(&store, 11).await?;
         }
+        "restore" => {
+            talk(&store, 1).await?;
+        }
+        _ => {}
     }
+    say("closing")?;
     store.close().await;
+    Ok(())
+}
+
+async fn open(dir: &Path, restores: bool) -> io::Result<Option<Store>> {
+    say("opening")?;
+    let opened = told(Store::open(dir).await, |opened| match opened {
+        Opened::Ready(_) => "opened".to_owned(),
+        Opened::Recovery(recovery) => format!("recovery {}", recovery.reason()),
+    })?;
+    let recovery = match opened {
+        Some(Opened::Ready(store)) => return Ok(Some(store)),
+        Some(Opened::Recovery(recovery)) => recovery,
+        None => return Ok(None),
+    };
+    if let Some(reader) = recovery.reader() {
+        told(reader.list(0, 10).await, |rows| {
+            format!("listed {}", rows.len())
+        })?;
+    }
+    let Some(newest) = recovery.snapshots().first().filter(|_| restores) else {
+        return Ok(None);
+    };
+    say("restoring")?;
+    if told(recovery.restore(&newest.name, 9).await, |()| {
+        "restored".to_owned()
+    })?
+    .is_none()
+    {
+        return Ok(None);
+    }
+    drop(recovery);
+    let reopened = told(Store::open(dir).await, |_| "opened".to_owned())?;
+    Ok(match reopened {
+        Some(Opened::Ready(store)) => Some(store),
+        _ => None,
+    })
+}
+
+/// A question and its answer, another question, and the first one in other words with an answer
+/// that stays open. Messages count from `n`.
+async fn talk(store: &Store, n: usize) -> io::Result<Option<Conversation>> {
+    let made = store.create(NewConversation::default(), 1).await;
+    let Some(talk) = told(made, |made| format!("created {}", made.id))? else {
+        return Ok(None);
+    };
+    let question = send(store, &talk, None, n).await?;
+    let first = stream(store, &talk, question, n + 1).await?;
+    send(store, &talk, first, n + 2).await?;
+    say("editing")?;
+    let edited = send(store, &talk, None, n + 3).await?;
+    let open = store.open_assistant(talk.id, edited, None, 2).await;
+    if let Some(open) = told(open, |open| format!("open {} {}", open.id, talk.id))? {
+        grow(store, open.id, &talk, n + 4).await?;
+    }
+    Ok(Some(talk))
+}
+
+async fn copy(store: &Store) -> io::Result<()> {
+    say("copying")?;
+    told(store.snapshot(5).await, |snapshot| {
+        format!("snapshot {}", snapshot.name)
+    })
+    .map(drop)
+}
+
+async fn delete(store: &Store, doomed: &Conversation) -> io::Result<()> {
+    copy(store).await?;
+    say(&format!("deleting {}", doomed.id))?;
+    told(store.trash(doomed.id, 3).await, |()| {
+        format!("trashed {}", doomed.id)
+    })?;
+    told(store.purge_trashed_before(4).await, |count| {
+        if *count == 1 {
+            format!("purged {}", doomed.id)
+        } else {
+            "purged nothing".to_owned()
+        }
+    })?;
     Ok(())
 }
 
@@ -108,10 +170,10 @@ async fn send(
 }
 
 /// Adds the text of message `n` to a draft, piece by piece.
-async fn grow(store: &Store, message: MessageId, n: usize) -> io::Result<()> {
+async fn grow(store: &Store, message: MessageId, talk: &Conversation, n: usize) -> io::Result<()> {
     let letters: Vec<char> = text(n).chars().collect();
     let mut length = 0;
-    for piece in letters.chunks(letters.len().div_ceil(4)) {
+    for piece in letters.chunks(letters.len().div_ceil(3)) {
         let delta = DraftDelta {
             part: 0,
             kind: PartKind::Text,
@@ -119,7 +181,10 @@ async fn grow(store: &Store, message: MessageId, n: usize) -> io::Result<()> {
         };
         length += delta.text.len();
         let added = store.checkpoint(message, vec![delta]).await;
-        if told(added, |()| format!("grown {message} {n} {length}"))?.is_none() {
+        let grown = told(added, |()| {
+            format!("grown {message} {n} {length} {}", talk.id)
+        })?;
+        if grown.is_none() {
             // A piece that is missing would leave a hole.
             break;
         }
@@ -134,10 +199,10 @@ async fn stream(
     n: usize,
 ) -> io::Result<Option<MessageId>> {
     let open = store.open_assistant(talk.id, parent, None, 2).await;
-    let Some(open) = told(open, |open| format!("open {}", open.id))? else {
+    let Some(open) = told(open, |open| format!("open {} {}", open.id, talk.id))? else {
         return Ok(None);
     };
-    grow(store, open.id, n).await?;
+    grow(store, open.id, talk, n).await?;
     let finish = Finish {
         state: MessageState::Complete,
         parts: vec![Part::text(text(n))],
