@@ -75,6 +75,12 @@ const DEFINING: [&str; 8] = [
     "\\providecommand",
 ];
 
+/// Commands whose last argument may be such a command again, without braces.
+const CHAINING: [&str; 12] = [
+    "frac", "dfrac", "tfrac", "cfrac", "genfrac", "binom", "dbinom", "tbinom", "overset",
+    "underset", "stackrel", "sqrt",
+];
+
 /// Appends a formula.
 pub(crate) fn push_math(out: &mut String, source: &str, is_display: bool) {
     match mathml(source, is_display) {
@@ -126,23 +132,55 @@ fn convert(source: &str, is_display: bool) -> Option<String> {
 }
 
 /// An upper bound of how deep the formula nests: open braces, plus commands in a row, each of
-/// which may be the argument of the one before.
+/// which may be the argument of the one before, plus fractions that follow each other after one
+/// argument, each of which is the second argument of the one before.
 fn nesting(source: &str) -> usize {
-    let (mut braces, mut deepest, mut in_a_row) = (0_usize, 0, 0_usize);
-    let mut bytes = source.bytes().peekable();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'{' | b'(' | b'[' => braces += 1,
-            b'}' | b')' | b']' => braces = braces.saturating_sub(1),
-            b'\\' => {
-                in_a_row += 1;
-                while bytes.next_if(u8::is_ascii_alphabetic).is_some() {}
+    let (mut deepest, mut in_a_row) = (0_usize, 0_usize);
+    // A level a brace: fractions in a chain, and what came after the last of them.
+    let mut levels = vec![(0_usize, 0_usize)];
+    let mut chained = 0_usize;
+    let mut chars = source.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '{' | '(' | '[' => levels.push((0, 0)),
+            '}' | ')' | ']' => {
+                if levels.len() > 1
+                    && let Some((chain, _)) = levels.pop()
+                {
+                    chained -= chain;
+                }
+                if let Some((_, arguments)) = levels.last_mut() {
+                    *arguments += 1;
+                }
             }
-            b'^' | b'_' => in_a_row += 1,
-            b' ' | b'\n' | b'\t' => {}
-            _ => in_a_row = 0,
+            '\\' => {
+                in_a_row += 1;
+                let mut name = String::new();
+                while let Some(letter) = chars.next_if(char::is_ascii_alphabetic) {
+                    name.push(letter);
+                }
+                if CHAINING.contains(&name.as_str())
+                    && let Some((chain, arguments)) = levels.last_mut()
+                {
+                    if *arguments >= 2 {
+                        chained -= *chain;
+                        *chain = 0;
+                    }
+                    *chain += 1;
+                    *arguments = 0;
+                    chained += 1;
+                }
+            }
+            '^' | '_' => in_a_row += 1,
+            ' ' | '\n' | '\t' => {}
+            _ => {
+                in_a_row = 0;
+                if let Some((_, arguments)) = levels.last_mut() {
+                    *arguments += 1;
+                }
+            }
         }
-        deepest = deepest.max(braces).max(in_a_row);
+        deepest = deepest.max(levels.len() - 1).max(in_a_row).max(chained);
     }
     deepest
 }

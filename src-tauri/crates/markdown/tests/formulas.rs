@@ -93,3 +93,24 @@ fn many_prices_hide_no_formula() {
     let prices: String = (1..60).map(|n| format!("${n} or ")).collect();
     assert_eq!(formulas(&format!("{prices}$x$ and \\(y\\)")), (2, 0));
 }
+
+#[test]
+fn what_nests_without_braces_is_shown_as_its_source() {
+    for link in [
+        "\\frac1",
+        "\\frac{1}",
+        "\\frac é",
+        "\\sqrt[3]",
+        "\\binom1",
+        "\\frac{\\frac12}",
+    ] {
+        let source = format!("${}x$", link.repeat(200));
+        let html = to_html(&source);
+        assert!(html.contains("math-error"), "{link}: {html:.200}");
+    }
+    // Side by side is no depth.
+    for side in ["\\frac{1}{2}", "\\frac12", "\\sqrt{2}+", "\\binom{n}{k}"] {
+        let source = format!("${}x$", side.repeat(100));
+        assert_eq!(formulas(&source), (1, 0), "{side}");
+    }
+}
