@@ -4,8 +4,11 @@
 //! all answers at once. It ends when its stdin ends, so it never outlives the application.
 
 mod backends;
+mod batch;
 mod cache;
 mod date;
+mod manners;
+mod pace;
 mod prompt;
 mod session;
 mod slot;
@@ -36,14 +39,20 @@ pub fn worker_main() -> ExitCode {
         .without_time()
         .finish();
     let _ = tracing::subscriber::set_global_default(logs);
+    manners::behave();
     llama_cpp_2::send_logs_to_tracing(llama_cpp_2::LogOptions::default());
 
     let ended = Arc::new(AtomicBool::new(false));
     let (sender, commands) = mpsc::channel();
+    // Nothing is sent through it: it closes when this function returns.
+    let (_alive, gone) = mpsc::channel();
     let reader_ended = ended.clone();
     let reader = std::thread::Builder::new()
         .name("commands".to_owned())
-        .spawn(move || read_commands(&sender, &reader_ended));
+        .spawn(move || {
+            read_commands(sender, &reader_ended);
+            manners::end_at_last(&gone);
+        });
     let mut output = Output(BufWriter::new(io::stdout()));
     if let Err(error) = reader {
         let _ = output.send(&Event::Refused {
@@ -109,7 +118,7 @@ fn serve(
 }
 
 /// Reads commands until stdin ends or says something that is no command.
-fn read_commands(commands: &Sender<Command>, ended: &AtomicBool) {
+fn read_commands(commands: Sender<Command>, ended: &AtomicBool) {
     let mut input = BufReader::new(io::stdin());
     let mut line = Vec::new();
     loop {

@@ -18,10 +18,11 @@ use crate::WorkerCommand;
 use crate::line::{Command, Event, Generate, Load, MAX_LINE_BYTES};
 
 /// What a worker sees of the environment: nothing that a secret could stand in.
-const ENVIRONMENT: [&str; 6] = [
+const ENVIRONMENT: [&str; 7] = [
     "PATH",
     "HOME",
     "LANG",
+    "TZ",
     "LD_LIBRARY_PATH",
     "PILOTFISH_BACKENDS",
     "SystemRoot",

@@ -1,18 +1,21 @@
 //! From messages to tokens.
 
+mod literal;
+
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 
 use super::template::Template;
-use crate::line::Generate;
+use crate::line::{Generate, Said};
+use literal::{Controls, segments};
 
 /// Turns requests into prompts for one model.
 pub(super) struct Prompter {
     template: Template,
     /// The beginning-of-text token and its text, when the model wants it before every prompt.
     bos: Option<(LlamaToken, String)>,
-    /// The texts of control tokens: in what a person wrote they are text and nothing else.
-    controls: Vec<String>,
+    /// In what a person wrote they are text and nothing else.
+    controls: Controls,
 }
 
 impl Prompter {
@@ -35,13 +38,12 @@ impl Prompter {
             .tokens()
             .filter(|&token| vocab.is_control(token) || vocab.is_eog(token))
             .map(piece)
-            .filter(|text| text.len() > 1)
             .collect();
         let wants_bos = vocab.should_add_bos() && bos.0 >= 0;
         Ok(Self {
             template,
             bos: wants_bos.then(|| (bos, piece(bos))),
-            controls,
+            controls: Controls::new(controls),
         })
     }
 
@@ -51,15 +53,15 @@ impl Prompter {
         model: &LlamaModel,
         request: &Generate,
     ) -> Result<Vec<LlamaToken>, String> {
-        let Generate {
-            system,
-            messages,
-            continue_last,
-            ..
-        } = request;
+        let marked = request.messages.iter().map(|said| Said {
+            role: said.role,
+            text: self.controls.mark(&said.text),
+        });
+        let messages: Vec<Said> = marked.collect();
+        let system = self.controls.mark(&request.system);
         let text = self
             .template
-            .render(system, messages, *continue_last)
+            .render(&system, &messages, request.continue_last)
             .map_err(|error| format!("its chat template refuses the conversation: {error}"))?;
         let mut text = text.as_str();
         let mut tokens = Vec::new();
@@ -68,60 +70,10 @@ impl Prompter {
             text = text.strip_prefix(piece.as_str()).unwrap_or(text);
             tokens.push(*bos);
         }
-        let said = std::iter::once(system).chain(messages.iter().map(|said| &said.text));
-        let forged: Vec<&str> = said
-            .map(String::as_str)
-            .filter(|said| {
-                self.controls
-                    .iter()
-                    .any(|control| said.contains(control.as_str()))
-            })
-            .collect();
         let vocab = model.vocab();
-        for (piece, is_forged) in segments(text, &forged) {
-            tokens.extend(vocab.tokenize(piece.as_bytes(), false, !is_forged));
+        for (piece, is_literal) in segments(text) {
+            tokens.extend(vocab.tokenize(piece.as_bytes(), false, !is_literal));
         }
         Ok(tokens)
-    }
-}
-
-/// Cuts a prompt at the given texts, which occur in it in this order; `true` marks them. A text
-/// that the template changed is not found, and is then read as the rest is.
-fn segments<'a>(prompt: &'a str, marked: &[&str]) -> Vec<(&'a str, bool)> {
-    let mut parts = Vec::new();
-    let mut rest = prompt;
-    for text in marked {
-        let text = text.trim();
-        if let Some(at) = rest.find(text) {
-            let (before, found) = rest.split_at(at);
-            let (found, after) = found.split_at(text.len());
-            parts.push((before, false));
-            parts.push((found, true));
-            rest = after;
-        }
-    }
-    parts.push((rest, false));
-    parts.retain(|(piece, _)| !piece.is_empty());
-    parts
-}
-
-#[cfg(test)]
-mod tests {
-    use super::segments;
-
-    #[test]
-    fn what_a_person_wrote_is_cut_out_of_the_prompt() {
-        assert_eq!(segments("plain", &[]), [("plain", false)]);
-        assert_eq!(
-            segments("<u>a</u>b<u>c</u>", &["a</u>b", "c"]),
-            [
-                ("<u>", false),
-                ("a</u>b", true),
-                ("<u>", false),
-                ("c", true),
-                ("</u>", false)
-            ]
-        );
-        assert_eq!(segments("x", &["gone"]), [("x", false)]);
     }
 }

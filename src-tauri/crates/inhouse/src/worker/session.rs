@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::num::NonZeroU32;
+use std::time::Instant;
 
 use llama_cpp_2::DecodeError;
 use llama_cpp_2::context::LlamaContext;
@@ -15,6 +16,8 @@ use llama_cpp_2::token::LlamaToken;
 use protocol::StopReason;
 
 use super::Output;
+use super::batch::{Pick, Piece};
+use super::pace::{self, Pace};
 use super::prompt::Prompter;
 use super::slot::{Job, Slot};
 use crate::line::{self, Command, Event, Fault, Generate, Load};
@@ -26,30 +29,18 @@ const MAX_WAITING: usize = 32;
 pub(super) struct Session<'m> {
     model: &'m LlamaModel,
     pub(super) context: LlamaContext<'m>,
-    batch: LlamaBatch<'static>,
+    pub(super) batch: LlamaBatch<'static>,
     prompter: Prompter,
     pub(super) slots: Vec<Slot>,
     waiting: VecDeque<Generate>,
-    /// Prompt tokens of one step.
-    chunk: usize,
+    /// How many prompt tokens a step takes.
+    pub(super) pace: Pace,
     /// Tokens of context.
     window: u32,
     /// Requests so far: the clock by which slots grow old.
     requests: u64,
     /// Events of requests that never reached a slot.
     refused: Vec<Event>,
-}
-
-/// Where in the batch a slot's next token will be picked from.
-struct Pick {
-    slot: usize,
-    at: i32,
-}
-
-/// Tokens of a prompt that are in the batch.
-struct Piece {
-    slot: usize,
-    tokens: usize,
 }
 
 impl<'m> Session<'m> {
@@ -60,8 +51,7 @@ impl<'m> Session<'m> {
     ) -> Result<Self, String> {
         let slots = load.slots.clamp(1, 16);
         let threads = i32::try_from(load.threads.clamp(1, 256)).unwrap_or(1);
-        let chunk = chunk(model.n_params());
-        let room = chunk + slots;
+        let room = u32::try_from(pace::MAX_CHUNK).unwrap_or(256) + slots;
         let context = load.context.clamp(256, 1 << 20);
         let params = LlamaContextParams::default()
             .with_n_ctx(NonZeroU32::new(context))
@@ -86,7 +76,7 @@ impl<'m> Session<'m> {
             prompter,
             slots: (0..slots).map(Slot::new).collect(),
             waiting: VecDeque::new(),
-            chunk: size(chunk),
+            pace: Pace::default(),
             requests: 0,
             refused: Vec::new(),
         })
@@ -120,6 +110,7 @@ impl<'m> Session<'m> {
                 for slot in &mut self.slots {
                     slot.job.take_if(|job| job.id == id);
                 }
+                self.resume();
             }
             Command::Load(_) => tracing::warn!("a worker loads one model"),
         }
@@ -139,6 +130,7 @@ impl<'m> Session<'m> {
         if self.batch.n_tokens() == 0 {
             return Ok(());
         }
+        let began = Instant::now();
         loop {
             match self.context.decode(&mut self.batch) {
                 Ok(()) => break,
@@ -146,11 +138,28 @@ impl<'m> Session<'m> {
                 Err(error) => return self.give_up(&error, &picks, &pieces, output),
             }
         }
+        self.pace.note(&pieces, began.elapsed());
         self.advance(&pieces, &picks, output)?;
+        let busy = self.busy();
         for pick in picks {
             self.pick(&pick, output)?;
         }
+        if self.busy() < busy {
+            self.resume();
+        }
         Ok(())
+    }
+
+    /// Answers that are being made.
+    fn busy(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.job.is_some()).count()
+    }
+
+    /// Lets answers go on that had to make room: there is more of it now.
+    fn resume(&mut self) {
+        for job in self.slots.iter_mut().filter_map(|slot| slot.job.as_mut()) {
+            job.is_paused = false;
+        }
     }
 
     fn refuse(&mut self, id: u64, fault: Fault, message: impl Into<String>) {
@@ -197,64 +206,6 @@ impl<'m> Session<'m> {
         output.send(&Event::Reading { id, done, total })
     }
 
-    fn fill_batch(&mut self) -> (Vec<Pick>, Vec<Piece>) {
-        self.batch.clear();
-        let (mut picks, mut pieces) = (Vec::new(), Vec::new());
-        let mut room = self.chunk;
-        // Answers first, then prompts, the one that was asked first in front.
-        let mut order: Vec<usize> = (0..self.slots.len()).collect();
-        order.sort_by_key(|&index| self.slots[index].used);
-        for &index in &order {
-            let slot = &self.slots[index];
-            let Some(Job {
-                pending: Some(token),
-                ..
-            }) = &slot.job
-            else {
-                continue;
-            };
-            let at = self.batch.n_tokens();
-            if add(
-                &mut self.batch,
-                *token,
-                slot.cached.len(),
-                slot.sequence,
-                true,
-            ) {
-                picks.push(Pick { slot: index, at });
-            }
-        }
-        for &index in &order {
-            let slot = &self.slots[index];
-            let Some(Job {
-                pending: None,
-                prompt,
-                ..
-            }) = &slot.job
-            else {
-                continue;
-            };
-            let from = slot.cached.len();
-            let to = prompt.len().min(from + room);
-            for (position, token) in prompt.iter().enumerate().take(to).skip(from) {
-                let is_last = position + 1 == prompt.len();
-                let at = self.batch.n_tokens();
-                add(&mut self.batch, *token, position, slot.sequence, is_last);
-                if is_last {
-                    picks.push(Pick { slot: index, at });
-                }
-            }
-            if to > from {
-                pieces.push(Piece {
-                    slot: index,
-                    tokens: to - from,
-                });
-                room -= to - from;
-            }
-        }
-        (picks, pieces)
-    }
-
     /// Notes what the batch has put into the cache.
     fn advance(&mut self, pieces: &[Piece], picks: &[Pick], out: &mut Output) -> io::Result<()> {
         for pick in picks {
@@ -269,6 +220,10 @@ impl<'m> Session<'m> {
             let from = slot.cached.len();
             slot.cached
                 .extend_from_slice(&job.prompt[from..from + piece.tokens]);
+            // What an answer that made room reads again was told before.
+            if job.tokens.output > 0 {
+                continue;
+            }
             let done = u32::try_from(slot.cached.len()).unwrap_or(u32::MAX);
             out.send(&Event::Reading {
                 id: job.id,
@@ -285,13 +240,8 @@ impl<'m> Session<'m> {
         let Some(job) = &mut slot.job else {
             return Ok(());
         };
-        if job.tokens.output == 0
-            && self
-                .context
-                .get_logits_ith(pick.at)
-                .iter()
-                .any(|logit| logit.is_nan())
-        {
+        let logits = self.context.get_logits_ith(pick.at);
+        if logits.iter().any(|logit| logit.is_nan()) {
             let (id, fault) = (job.id, Fault::ModelInvalid);
             let message = "its weights are damaged: fetch it again".to_owned();
             slot.job = None;
@@ -324,7 +274,7 @@ impl<'m> Session<'m> {
     }
 
     /// A batch did not go through. When only room was missing, the youngest answer makes room and
-    /// the others go on with the next step; anything else ends every answer of the batch.
+    /// goes on when another is done; anything else ends every answer of the batch.
     fn give_up(
         &mut self,
         error: &DecodeError,
@@ -332,42 +282,42 @@ impl<'m> Session<'m> {
         pieces: &[Piece],
         output: &mut Output,
     ) -> io::Result<()> {
+        // Not all of them need be in the batch: a prompt may wait until an older one is read.
+        let mut active: Vec<usize> = (0..self.slots.len())
+            .filter(|&index| self.slots[index].is_active())
+            .collect();
+        active.sort_by_key(|&index| self.slots[index].used);
+        if *error == DecodeError::NoKvCacheSlot
+            && let [_, .., youngest] = active[..]
+        {
+            let cached = self.forget(youngest);
+            if let Some(job) = &mut self.slots[youngest].job {
+                job.pause(cached);
+            }
+            return Ok(());
+        }
         let mut hit: Vec<usize> = picks.iter().map(|pick| pick.slot).collect();
         hit.extend(pieces.iter().map(|piece| piece.slot));
-        let no_room = *error == DecodeError::NoKvCacheSlot;
-        if no_room {
-            hit.sort_by_key(|&index| self.slots[index].used);
-            hit = hit.pop().into_iter().collect();
-        }
         for index in hit {
-            let slot = &mut self.slots[index];
-            let is_writing = slot.job.as_ref().is_some_and(|job| job.pending.is_some());
-            if no_room && is_writing {
-                finish(slot, StopReason::ContextFull, output)?;
-            } else if let Some(job) = slot.job.take() {
-                let (fault, message) = if no_room {
-                    (
-                        Fault::Overloaded,
-                        "other answers take all the room: ask again".to_owned(),
-                    )
-                } else {
-                    (
-                        Fault::Unknown,
-                        format!("llama.cpp gave up ({error}): ask again"),
-                    )
-                };
+            if let Some(job) = self.slots[index].job.take() {
                 output.send(&Event::Failed {
                     id: job.id,
-                    fault,
-                    message,
+                    fault: Fault::Unknown,
+                    message: format!("llama.cpp gave up ({error}): ask again"),
                 })?;
             }
-            let _ = self
-                .context
-                .clear_kv_cache_seq(Some(slot.sequence), None, None);
-            slot.cached.clear();
+            self.forget(index);
         }
+        self.resume();
         Ok(())
+    }
+
+    /// Empties a slot's part of the cache and gives what stood there.
+    fn forget(&mut self, index: usize) -> Vec<LlamaToken> {
+        let slot = &mut self.slots[index];
+        let sequence = Some(slot.sequence);
+        let _ = self.context.clear_kv_cache_seq(sequence, None, None);
+        std::mem::take(&mut slot.cached)
     }
 }
 
@@ -387,27 +337,4 @@ fn finish(slot: &mut Slot, stop_reason: StopReason, output: &mut Output) -> io::
         stop_reason,
         tokens: job.tokens,
     })
-}
-
-fn add(
-    batch: &mut LlamaBatch<'static>,
-    token: LlamaToken,
-    position: usize,
-    sequence: u32,
-    wanted: bool,
-) -> bool {
-    let position = i32::try_from(position).unwrap_or(i32::MAX);
-    batch
-        .add(token, position, &[sequence.cast_signed()], wanted)
-        .is_ok()
-}
-
-/// Prompt tokens of one step: large models take smaller steps, so that what comes in between (a
-/// cancel, another answer's next token) does not wait long.
-const fn chunk(parameters: u64) -> u32 {
-    match parameters {
-        0..300_000_000 => 256,
-        300_000_000..1_000_000_000 => 128,
-        _ => 64,
-    }
 }

@@ -36,6 +36,11 @@ impl Slot {
         }
     }
 
+    /// Whether an answer is being made that does not wait for room.
+    pub(super) fn is_active(&self) -> bool {
+        self.job.as_ref().is_some_and(|job| !job.is_paused)
+    }
+
     /// How many tokens of a prompt stand in this slot already.
     pub(super) fn common_prefix(&self, prompt: &[LlamaToken]) -> usize {
         self.cached
@@ -56,6 +61,8 @@ pub(super) struct Job {
     pub(super) pending: Option<LlamaToken>,
     pub(super) max_tokens: u32,
     pub(super) tokens: Tokens,
+    /// Whether it waits for room in the cache.
+    pub(super) is_paused: bool,
 }
 
 impl Job {
@@ -78,8 +85,18 @@ impl Job {
             pending: None,
             max_tokens: request.max_tokens.unwrap_or(u32::MAX),
             tokens,
+            is_paused: false,
             prompt,
         }
+    }
+
+    /// Waits for room; then it reads again what `cached` held, and goes on with the next token.
+    pub(super) fn pause(&mut self, cached: Vec<LlamaToken>) {
+        if let Some(token) = self.pending.take() {
+            self.prompt = cached;
+            self.prompt.push(token);
+        }
+        self.is_paused = true;
     }
 }
 

@@ -14,6 +14,12 @@ const CHATML: &str = "{% for message in messages %}<|im_start|>{{ message.role }
     {% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
 const NAME: &str = "chat";
+/// The template is a program in a file from anywhere: it gets so many steps and no more. A long
+/// conversation takes some hundred thousand.
+const FUEL: u64 = 5_000_000;
+const MAX_TEMPLATE_BYTES: usize = 1 << 20;
+/// All that a template may write; a conversation is at most 4 MiB.
+const MAX_PROMPT_BYTES: usize = 16 << 20;
 
 /// A chat template, ready to render.
 pub(super) struct Template {
@@ -42,7 +48,12 @@ impl Template {
         environment.add_function("strftime_now", |format: String| {
             super::date::format(&format, std::time::SystemTime::now())
         });
+        environment.set_fuel(Some(FUEL));
         let source = source.unwrap_or_else(|| CHATML.to_owned());
+        if source.len() > MAX_TEMPLATE_BYTES {
+            let message = "it is longer than 1 MiB";
+            return Err(Error::new(ErrorKind::SyntaxError, message));
+        }
         environment.add_template_owned(NAME, source)?;
         Ok(Self {
             environment,
@@ -96,12 +107,17 @@ impl Template {
             .iter()
             .map(|(role, content)| context! { role => *role, content => content.as_str() })
             .collect();
-        self.environment.get_template(NAME)?.render(context! {
+        let prompt = self.environment.get_template(NAME)?.render(context! {
             messages => messages,
             add_generation_prompt => true,
             bos_token => self.bos.as_str(),
             eos_token => self.eos.as_str(),
-        })
+        })?;
+        if prompt.len() > MAX_PROMPT_BYTES {
+            let message = "it makes more than 16 MiB of it";
+            return Err(Error::new(ErrorKind::InvalidOperation, message));
+        }
+        Ok(prompt)
     }
 }
 
@@ -168,5 +184,17 @@ mod tests {
                 .render("", &[said(Role::User, "Hi")], false)
                 .is_err()
         );
+    }
+
+    #[test]
+    fn a_template_without_end_is_an_error() {
+        let nested =
+            "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}";
+        let endless = template(Some(nested)).render("", &[said(Role::User, "Hi")], false);
+        assert_eq!(endless.unwrap_err().kind(), minijinja::ErrorKind::OutOfFuel);
+        let long = "x".repeat((1 << 20) + 1);
+        assert!(Template::new(Some(long), String::new(), String::new()).is_err());
+        let many: Vec<_> = (0..2000).map(|_| said(Role::User, "Hi")).collect();
+        assert!(template(None).render("", &many, false).is_ok());
     }
 }
