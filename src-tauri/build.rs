@@ -20,11 +20,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 .permissions_path_pattern("./src-tauri/permissions/*.toml"),
         );
     tauri_build::try_build(attributes)?;
-    // For tests that ask cargo what is built here.
-    println!(
-        "cargo:rustc-env=PILOTFISH_TARGET={}",
-        std::env::var("TARGET")?
-    );
     if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
         // In the build folder the libraries lie beside the program, in a package under lib/.
         println!("cargo:rustc-link-arg-bins=-Wl,-rpath,$ORIGIN:$ORIGIN/../lib/pilotfish");

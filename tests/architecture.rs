@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
@@ -73,7 +74,13 @@ fn manifests() -> Metadata {
 /// All that is built for this kind of machine. Without the filter cargo wants the crates of every
 /// system, and a build fetches only those of its own.
 fn resolved() -> Metadata {
-    let target = format!("--filter-platform={}", env!("PILOTFISH_TARGET"));
+    let compiler = Command::new("rustc").arg("-vV").output().expect("rustc");
+    let compiler = String::from_utf8(compiler.stdout).expect("UTF-8");
+    let host = compiler
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .expect("the kind of machine");
+    let target = format!("--filter-platform={host}");
     let options = ["--locked".to_owned(), "--offline".to_owned(), target];
     MetadataCommand::new()
         .current_dir(root())
