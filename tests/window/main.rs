@@ -16,6 +16,7 @@ mod safety;
 #[path = "../support/session.rs"]
 mod session;
 mod starts;
+mod tray;
 
 use std::time::Duration;
 
