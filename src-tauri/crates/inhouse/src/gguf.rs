@@ -28,20 +28,12 @@ const MAX_COUNT: u64 = 65_536;
 /// What a file says about its model.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
-    /// The family of networks, as `llama` or `qwen2`.
-    pub architecture: String,
     /// The model's name, when the file gives one.
     pub name: Option<String>,
     /// The licence, as the file names it.
     pub licence: Option<String>,
     /// Tokens of the longest context that it was trained for.
     pub context_length: Option<u64>,
-    /// Whether it brings a chat template.
-    pub chat_template: bool,
-    /// How many numbers all tensors hold.
-    pub parameters: u64,
-    /// How many tensors it has.
-    pub tensors: u64,
     /// Bytes that one token of context takes in the cache at 16 bits a number, when the file tells.
     pub cache_bytes_per_token: Option<u64>,
 }
@@ -122,6 +114,12 @@ pub enum GgufError {
     /// No tensors: a vocabulary alone, or the first part of a split model.
     #[error("it holds no weights")]
     NoTensors,
+    /// The part of a model that looks at pictures or listens; it says nothing by itself.
+    #[error("it is only the part of a model that sees or hears: choose the model itself")]
+    Companion,
+    /// No vocabulary, and so no words to read or write.
+    #[error("it brings no vocabulary, so it cannot read or write")]
+    NoVocabulary,
     /// A part of a model that was split over several files.
     #[error("it is one of {0} parts of a split model: join them first")]
     Split(u64),
@@ -245,15 +243,17 @@ pub fn check_reader(reader: impl Read + Seek, length: u64) -> Result<Facts, Gguf
     if tensors == 0 {
         return Err(GgufError::NoTensors);
     }
-    let parameters = tensors::read(&mut source, tensors, metadata.alignment()?)?;
+    if architecture == "clip" {
+        return Err(GgufError::Companion);
+    }
+    if !metadata.has_vocabulary() {
+        return Err(GgufError::NoVocabulary);
+    }
+    tensors::read(&mut source, tensors, metadata.alignment()?)?;
     Ok(Facts {
         name: metadata.text("general.name").map(str::to_owned),
         licence: metadata.text("general.license").map(str::to_owned),
         context_length: metadata.integer(&format!("{architecture}.context_length")),
-        chat_template: metadata.has_chat_template(),
-        parameters,
-        tensors,
         cache_bytes_per_token: metadata.cache_bytes_per_token(&architecture),
-        architecture,
     })
 }

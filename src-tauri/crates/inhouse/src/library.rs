@@ -11,7 +11,7 @@ mod hub;
 mod import;
 mod packages;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

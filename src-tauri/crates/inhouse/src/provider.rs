@@ -289,3 +289,43 @@ impl Provider for InhouseProvider {
         futures::stream::once(begun).flatten().boxed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Answering, Inhouse, Memory};
+    use crate::library::tests::tiny_model;
+    use crate::{Config, WorkerCommand};
+
+    #[tokio::test]
+    async fn small_answers_for_default_while_memory_is_short_and_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let table = folder.path().join("meminfo");
+        let config = Config {
+            models_dir: folder.path().to_owned(),
+            cache_dir: folder.path().join("cache"),
+            worker: WorkerCommand {
+                program: "no-such-program".into(),
+                args: Vec::new(),
+            },
+            idle_unload: Duration::from_secs(1),
+            threads: Some(1),
+        };
+        let inhouse = Inhouse::on(Memory::told_by(table.clone()), config);
+        let is_itself = Answering {
+            id: "default".to_owned(),
+            reason: None,
+        };
+        std::fs::write(&table, "MemAvailable: 1048576 kB\n").unwrap();
+        std::fs::write(folder.path().join("default.gguf"), tiny_model("Large")).unwrap();
+        let alone = inhouse.answering("default").await.unwrap();
+        assert_eq!(alone, is_itself, "there is no other");
+        std::fs::write(folder.path().join("small.gguf"), tiny_model("Small")).unwrap();
+        let short = inhouse.answering("default").await.unwrap();
+        assert_eq!(short.id, "small");
+        assert!(short.reason.unwrap().contains("less than 4 GB"));
+        std::fs::write(&table, "MemAvailable: 8388608 kB\n").unwrap();
+        assert_eq!(inhouse.answering("default").await.unwrap(), is_itself);
+    }
+}

@@ -202,8 +202,8 @@ impl Metadata {
         self.integers.get(key).copied()
     }
 
-    pub(super) fn has_chat_template(&self) -> bool {
-        self.keys.contains("tokenizer.chat_template")
+    pub(super) fn has_vocabulary(&self) -> bool {
+        self.keys.contains("tokenizer.ggml.tokens")
     }
 
     pub(super) fn architecture(&self) -> Result<&str, GgufError> {

@@ -12,14 +12,13 @@ const MAX_NAME_BYTES: u64 = 63;
 const MAX_DIMENSIONS: u32 = 4;
 const MAX_SIZE: u64 = i64::MAX as u64;
 
-/// Reads the table and holds it against the file's length; gives the numbers of all tensors.
+/// Reads the table and holds it against the file's length.
 pub(super) fn read<R: Read + Seek>(
     source: &mut Source<R>,
     count: u64,
     alignment: u64,
-) -> Result<u64, GgufError> {
+) -> Result<(), GgufError> {
     let mut names = HashSet::new();
-    let mut parameters = 0_u64;
     // Where the next tensor must begin, and where the last one ends without its padding.
     let mut next = 0_u64;
     let mut end = 0_u64;
@@ -28,7 +27,7 @@ pub(super) fn read<R: Read + Seek>(
         if names.contains(&name) {
             return Err(GgufError::DuplicateTensor(name));
         }
-        let (numbers, bytes) = extent(source, &name)?;
+        let bytes = extent(source, &name)?;
         let offset = source.u64("the table of tensors")?;
         if offset != next {
             return Err(GgufError::Offset {
@@ -45,7 +44,6 @@ pub(super) fn read<R: Read + Seek>(
         next = end
             .checked_next_multiple_of(alignment)
             .ok_or_else(overflow)?;
-        parameters = parameters.checked_add(numbers).ok_or_else(overflow)?;
         names.insert(name);
     }
     let start = source.position().next_multiple_of(alignment);
@@ -56,7 +54,7 @@ pub(super) fn read<R: Read + Seek>(
     let padded = start.checked_add(next).ok_or(too_short(u64::MAX))?;
     let bare = start.checked_add(end).ok_or(too_short(u64::MAX))?;
     if source.length() == padded || source.length() == bare {
-        Ok(parameters)
+        Ok(())
     } else if source.length() < padded {
         Err(too_short(padded))
     } else {
@@ -78,8 +76,8 @@ fn name<R: Read + Seek>(source: &mut Source<R>) -> Result<String, GgufError> {
         .map_err(|_| GgufError::NotText("table of tensors"))
 }
 
-/// A tensor's numbers and bytes.
-fn extent<R: Read + Seek>(source: &mut Source<R>, name: &str) -> Result<(u64, u64), GgufError> {
+/// A tensor's bytes.
+fn extent<R: Read + Seek>(source: &mut Source<R>, name: &str) -> Result<u64, GgufError> {
     const WHAT: &str = "the table of tensors";
     let tensor = || name.to_owned();
     let count = source.u32(WHAT)?;
@@ -123,5 +121,5 @@ fn extent<R: Read + Seek>(source: &mut Source<R>, name: &str) -> Result<(u64, u6
         .checked_mul(block.bytes)
         .filter(|&bytes| bytes <= MAX_SIZE)
         .ok_or_else(|| GgufError::Overflow(tensor()))?;
-    Ok((numbers, bytes))
+    Ok(bytes)
 }

@@ -18,7 +18,7 @@ use super::{Library, LibraryError};
 use crate::catalogue::Part;
 
 /// A small file that passes the check.
-fn tiny_model(name: &str) -> Vec<u8> {
+pub(crate) fn tiny_model(name: &str) -> Vec<u8> {
     let text = |out: &mut Vec<u8>, text: &str| {
         out.extend((text.len() as u64).to_le_bytes());
         out.extend(text.as_bytes());
