@@ -56,6 +56,9 @@ impl Watcher {
     }
 }
 
+/// An item's id, its properties, and the items below it, laid out alike.
+type Layout = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
+
 /// A menu item as the panel sees it.
 #[derive(Clone, Debug)]
 struct Item {
@@ -71,13 +74,13 @@ impl Menu {
     /// Everything in it, submenus too, in order.
     async fn items(&self) -> Vec<Item> {
         let nothing: Vec<&str> = Vec::new();
-        let (_revision, layout): (u32, (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>)) = self
+        let (_revision, (_id, _properties, children)): (u32, Layout) = self
             .0
             .call("GetLayout", &(0_i32, -1_i32, nothing))
             .await
             .expect("the layout");
         let mut items = Vec::new();
-        for child in &layout.2 {
+        for child in &children {
             collect(child, &mut items);
         }
         items
