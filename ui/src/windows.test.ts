@@ -198,7 +198,10 @@ describe('the list of chats', () => {
   it('gives the keys to the row when renaming ends', async () => {
     find('conversation-item').focus();
     await press(find('conversation-item'), 'F2');
-    await press(find('rename-input'), 'Escape');
+    const escape = new KeyboardEvent('keydown', { key: 'Escape', bubbles: true, cancelable: true });
+    find('rename-input').dispatchEvent(escape);
+    await settled();
+    expect(escape.defaultPrevented).toBe(true);
     expect(document.activeElement).toBe(find('conversation-item'));
   });
 });
