@@ -1,7 +1,7 @@
 //! What every person does with an answer: copying it, wording the question anew, naming the chat,
 //! and dressing the window.
 
-use crate::app::{App, ENTER, F2, SOON};
+use crate::app::{App, SOON};
 use crate::desktop::Desktop;
 use crate::prepared::{CODE, Prepared, QUESTION};
 use crate::until;
@@ -76,15 +76,7 @@ async fn a_question_is_worded_anew_and_the_chat_named() {
     app.answered("complete", |text| text.contains("halves"))
         .await;
 
-    let row = app.shown("conversation-item").await;
-    row.send_keys(F2).await.expect("F2");
-    app.type_into("rename-input", "Searching").await;
-    let field = app.shown("rename-input").await;
-    field.send_keys(ENTER).await.expect("Enter");
-    until("the chat has its name", SOON, async || {
-        app.text("[data-testid=thread-title]").await == "Searching"
-    })
-    .await;
+    app.name_chat("Searching").await;
     let has_keys = "return document.activeElement?.dataset.testid ?? ''";
     assert_eq!(app.run(has_keys).await, "conversation-item");
     app.quit().await;

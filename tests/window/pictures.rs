@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use crate::app::{App, DELETE, ENTER, ESCAPE, F2, SOON};
+use crate::app::{App, DELETE, ESCAPE, SOON};
 use crate::desktop::Desktop;
 use crate::prepared::{BROKEN, Prepared, QUESTION, SHORTLY, SLOWLY};
 use crate::session::PILOTFISH;
@@ -51,10 +51,11 @@ async fn every_view_shows_itself_in_light_and_dark() {
     app.quit().await;
 }
 
+/// An answer with everything in it, and its question being worded anew.
 async fn answers(app: &App, album: &mut Album, theme: &str) {
     app.ask(QUESTION).await;
     app.answered("complete", |_| true).await;
-    titled(app, "Binary search").await;
+    app.name_chat("Binary search").await;
     album.take(app, "thread", theme).await;
     app.click("edit").await;
     app.shown("edit-input").await;
@@ -112,12 +113,12 @@ async fn unfinished(app: &App, album: &mut Album, theme: &str) {
     album.take(app, "streaming", theme).await;
     app.click("stop").await;
     app.answered("cancelled", |_| true).await;
-    titled(app, "How a pilot fish lives").await;
+    app.name_chat("How a pilot fish lives").await;
     album.take(app, "stopped", theme).await;
     app.click("new-chat").await;
     app.ask(BROKEN).await;
     app.answered("interrupted", |text| !text.is_empty()).await;
-    titled(app, "Why ships have pilots").await;
+    app.name_chat("Why ships have pilots").await;
     album.take(app, "interrupted", theme).await;
 }
 
@@ -160,7 +161,7 @@ async fn quick(desktop: &Desktop, app: &App, album: &mut Album, theme: &str) {
     .await;
     app.click("conversation-item").await;
     app.answered("complete", |text| text.contains("sun")).await;
-    titled(app, "Why the sky is blue").await;
+    app.name_chat("Why the sky is blue").await;
     album.take_window(desktop, "quick-answer", theme).await;
     until("Escape hides the quick window", SOON, async || {
         desktop.ask(
@@ -189,18 +190,6 @@ async fn press(app: &App, id: &str, key: &str) {
         .send_keys(key)
         .await
         .unwrap_or_else(|error| panic!("{key:?} in {id}: {error}"));
-}
-
-/// Names the open chat: what the small model calls it is another time's picture.
-async fn titled(app: &App, title: &str) {
-    let row = app.found("li.isOpen [data-testid=conversation-item]").await;
-    row.send_keys(F2).await.expect("F2");
-    app.type_into("rename-input", title).await;
-    press(app, "rename-input", ENTER).await;
-    until("the chat has its name", SOON, async || {
-        app.text("[data-testid=thread-title]").await == title
-    })
-    .await;
 }
 
 /// The folder of pictures; no two of them look the same.
