@@ -6,7 +6,6 @@
 mod backends;
 mod batch;
 mod cache;
-mod date;
 mod manners;
 mod pace;
 mod prompt;

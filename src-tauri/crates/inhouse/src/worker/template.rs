@@ -1,6 +1,7 @@
 //! The model's own chat template, a Jinja program in its file, rendered as Hugging Face's
 //! `apply_chat_template` renders it.
 
+use jiff::ZonedDateTime;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
 use minijinja::{Environment, Error, ErrorKind, context};
@@ -46,7 +47,7 @@ impl Template {
             },
         );
         environment.add_function("strftime_now", |format: String| {
-            super::date::format(&format, std::time::SystemTime::now())
+            in_words(&format, &ZonedDateTime::now())
         });
         environment.set_fuel(Some(FUEL));
         let source = source.unwrap_or_else(|| CHATML.to_owned());
@@ -121,11 +122,16 @@ impl Template {
     }
 }
 
+/// A time as a template wants to write it; the format itself when it is none.
+fn in_words(format: &str, now: &ZonedDateTime) -> String {
+    jiff::fmt::strtime::format(format, now).unwrap_or_else(|_| format.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use protocol::Role;
 
-    use super::Template;
+    use super::{Template, in_words};
     use crate::line::Said;
 
     fn said(role: Role, text: &str) -> Said {
@@ -137,6 +143,17 @@ mod tests {
 
     fn template(source: Option<&str>) -> Template {
         Template::new(source.map(str::to_owned), "<s>".into(), "</s>".into()).unwrap()
+    }
+
+    #[test]
+    fn a_template_may_write_the_day() {
+        let now = "2000-02-29T12:34:56[UTC]".parse().unwrap();
+        assert_eq!(in_words("%A %d %B %Y", &now), "Tuesday 29 February 2000");
+        assert_eq!(
+            in_words("%d %", &now),
+            "%d %",
+            "what is no format stays as it is"
+        );
     }
 
     #[test]
