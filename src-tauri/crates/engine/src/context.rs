@@ -268,12 +268,7 @@ mod tests {
     }
 
     fn fitted(branch: &[Message], window: Option<u32>) -> Fitted {
-        fit(
-            branch,
-            &system_prompt(""),
-            budget(window),
-            &TimeZone::UTC,
-        )
+        fit(branch, &system_prompt(""), budget(window), &TimeZone::UTC)
     }
 
     #[test]
