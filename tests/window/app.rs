@@ -24,8 +24,8 @@ pub const ANSWER: Duration = Duration::from_secs(300);
 /// Keys without a letter, as WebDriver names them.
 pub const ESCAPE: &str = "\u{e00c}";
 pub const DELETE: &str = "\u{e017}";
-pub const ENTER: &str = "\u{e007}";
-pub const F2: &str = "\u{e032}";
+const ENTER: &str = "\u{e007}";
+const F2: &str = "\u{e032}";
 
 /// The running application.
 pub struct App {
@@ -156,6 +156,26 @@ impl App {
             self.count("[data-testid^=settings-tab-]").await == 0
         })
         .await;
+    }
+
+    /// Names the open chat, by the key that does: clearing the field as `type_into` does would take
+    /// the keys from it, and with them the wish to rename.
+    pub async fn name_chat(&self, title: &str) {
+        let row = self
+            .found("li.isOpen [data-testid=conversation-item]")
+            .await;
+        row.send_keys(F2).await.expect("F2");
+        let field = self.shown("rename-input").await;
+        // All of the old name is selected: the new one takes its place.
+        field.send_keys(title).await.expect("the name");
+        field.send_keys(ENTER).await.expect("Enter");
+        let mut shown = String::new();
+        until(&format!("the chat is called {title}"), SOON, async || {
+            shown = self.text("[data-testid=thread-title]").await;
+            shown == title || shown.contains(title)
+        })
+        .await;
+        assert_eq!(shown, title);
     }
 
     /// Chooses the light or the dark look in the settings: both windows wear it.
