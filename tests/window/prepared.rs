@@ -140,24 +140,26 @@ fn answer(mut stream: TcpStream, desk: &Desk) -> io::Result<()> {
     )?;
     let messages = body["messages"].as_array().map_or(&[][..], Vec::as_slice);
     let asked = messages.last().map_or("", |last| text(&last["content"]));
-    match asked {
-        SLOWLY => {
-            say(&mut stream, TRUE_FACTS)?;
-            let held = desk.lock.lock().unwrap_or_else(PoisonError::into_inner);
-            drop(
-                desk.closing
-                    .wait_while(held, |()| !desk.closed.load(Ordering::SeqCst)),
-            );
-            return Ok(());
-        }
-        BROKEN => {
-            return say(
-                &mut stream,
-                "A pilot knows the sandbanks of one harbour, and ",
-            );
-        }
-        SHORTLY => say(&mut stream, SKY)?,
-        _ => say(&mut stream, &binary_search())?,
+    // The engine may put words of its own around the question.
+    if asked.contains(SLOWLY) {
+        say(&mut stream, TRUE_FACTS)?;
+        let held = desk.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(
+            desk.closing
+                .wait_while(held, |()| !desk.closed.load(Ordering::SeqCst)),
+        );
+        return Ok(());
+    }
+    if asked.contains(BROKEN) {
+        return say(
+            &mut stream,
+            "A pilot knows the sandbanks of one harbour, and ",
+        );
+    }
+    if asked.contains(SHORTLY) {
+        say(&mut stream, SKY)?;
+    } else {
+        say(&mut stream, &binary_search())?;
     }
     let usage = json!({ "prompt_tokens": 31, "completion_tokens": 214, "total_tokens": 245 });
     event(&mut stream, json!({}), Some("stop"), Some(usage))?;
