@@ -161,10 +161,14 @@ impl App {
     /// Names the open chat, by the key that does: clearing the field as `type_into` does would take
     /// the keys from it, and with them the wish to rename.
     pub async fn name_chat(&self, title: &str) {
-        let row = self
-            .found("li.isOpen [data-testid=conversation-item]")
-            .await;
-        row.send_keys(F2).await.expect("F2");
+        until("the name can be changed", SOON, async || {
+            // The row may have just come, and a list that is read again may move it.
+            let row = self
+                .found("li.isOpen [data-testid=conversation-item]")
+                .await;
+            row.send_keys(F2).await.is_ok() && self.count("[data-testid=rename-input]").await > 0
+        })
+        .await;
         let field = self.shown("rename-input").await;
         // All of the old name is selected: the new one takes its place.
         field.send_keys(title).await.expect("the name");
@@ -284,8 +288,14 @@ impl App {
             .expect("the page's answer")
     }
 
-    /// A picture of the page.
+    /// A picture of the page, once what it is now has been painted.
     pub async fn picture(&self, file: &Path) {
+        let frames = "const done = arguments[0]; \
+                      requestAnimationFrame(() => requestAnimationFrame(() => done()))";
+        self.page
+            .execute_async(frames, Vec::new())
+            .await
+            .expect("two frames");
         let png = self.page.screenshot().await.expect("a picture");
         fs::write(file, png).expect("the picture's file");
     }
