@@ -110,13 +110,22 @@ class LlamaBench:
     def __init__(self, program, model, threads):
         self.command = [program, "-m", str(model), "-t", str(threads), "-r", "1", "-o", "json"]
 
+    def _run(self, *lengths):
+        command = [*self.command, *map(str, lengths)]
+        return json.loads(subprocess.check_output(command, stderr=subprocess.DEVNULL))
+
     def rates(self, prompt, output):
         """Tokens per second of prompt and decode."""
-        lengths = ["-p", str(prompt), "-n", str(output)]
-        runs = json.loads(subprocess.check_output([*self.command, *lengths], stderr=subprocess.DEVNULL))
+        runs = self._run("-p", prompt, "-n", output)
         prompts = [run["avg_ts"] for run in runs if run["n_prompt"]]
         decodes = [run["avg_ts"] for run in runs if run["n_gen"]]
         return prompts[0], decodes[0]
+
+    def reading_ms(self, tokens, after):
+        """Milliseconds to read some tokens behind others that have been read: a token costs more the
+        further back it has to look, and in a small batch."""
+        [run] = self._run("-p", tokens, "-n", 0, "-d", after)
+        return tokens / run["avg_ts"] * 1000
 
 
 def decode_rate(answer):
@@ -155,9 +164,9 @@ def speed(ours, peer, bench, rounds):
     return medians, same
 
 
-def later_turn(ours, rounds):
+def later_turn(ours, bench, rounds):
     """Milliseconds to the first token of turn 5 of a long conversation: with what was kept, cold, and
-    what its new tokens alone may cost."""
+    what its new tokens alone cost llama-bench at that place."""
     kept, cold, alone = [], [], []
     for turn in range(rounds):
         messages = []
@@ -172,5 +181,5 @@ def later_turn(ours, rounds):
         first = ours.ask([f"Other {turn}. " + question[0], *question[1:]], 2, f"other{turn}")
         kept.append(warm["first_ms"])
         cold.append(first["first_ms"])
-        alone.append(fresh * first["first_ms"] / (first["input"] - (first["cached"] or 0)))
+        alone.append(bench.reading_ms(fresh, warm["cached"]))
     return statistics.median(kept), statistics.median(cold), statistics.median(alone)
