@@ -183,7 +183,9 @@ async fn quick(desktop: &Desktop, app: &App, album: &mut Album, theme: &str) {
             "xdotool",
             &["search", "--name", QUICK, "windowactivate", "key", "Escape"],
         );
-        desktop.ask("xdotool", &["search", "--onlyvisible", "--name", QUICK]) == ""
+        desktop
+            .ask("xdotool", &["search", "--onlyvisible", "--name", QUICK])
+            .is_empty()
     })
     .await;
 }
