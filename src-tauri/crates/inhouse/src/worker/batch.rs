@@ -24,10 +24,10 @@ impl Session<'_> {
     pub(super) fn fill_batch(&mut self) -> (Vec<Pick>, Vec<Piece>) {
         self.batch.clear();
         let (mut picks, mut pieces) = (Vec::new(), Vec::new());
-        let mut room = self.pace.chunk();
         let mut order: Vec<usize> = (0..self.slots.len())
             .filter(|&index| self.slots[index].is_active())
             .collect();
+        let mut room = self.pace.chunk(order.len() == 1);
         order.sort_by_key(|&index| self.slots[index].used);
         for &index in &order {
             let slot = &self.slots[index];

@@ -51,7 +51,7 @@ impl<'m> Session<'m> {
     ) -> Result<Self, String> {
         let slots = load.slots.clamp(1, 16);
         let threads = i32::try_from(load.threads.clamp(1, 256)).unwrap_or(1);
-        let room = u32::try_from(pace::MAX_CHUNK).unwrap_or(256) + slots;
+        let room = u32::try_from(pace::MAX_CHUNK).unwrap_or(512) + slots;
         let context = load.context.clamp(256, 1 << 20);
         let params = LlamaContextParams::default()
             .with_n_ctx(NonZeroU32::new(context))

@@ -90,6 +90,6 @@ async fn a_long_prompt_that_was_cancelled_holds_nobody_up() {
     ) {}
     // One step, and not the thousands of tokens that were left.
     let waited = start.elapsed();
-    assert!(waited < Duration::from_secs(2), "it took {waited:?}");
+    assert!(waited < Duration::from_secs(5), "it took {waited:?}");
     inhouse.shutdown().await;
 }
