@@ -52,7 +52,6 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         desk::hotkey_state,
         desk::set_hotkey,
         desk::open_link,
-        desk::first_frame_shown,
         desk::hide_quick,
         desk::open_in_main,
         desk::resize_quick,

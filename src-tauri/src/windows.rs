@@ -70,15 +70,15 @@ impl Windows {
 }
 
 /// Makes the main window and shows it, unless the application was started to summon the quick one,
-/// which is made next and summoned then. Otherwise the quick one waits for the main one's first frame.
+/// which is made next and summoned then.
 pub fn open_main(app: &AppHandle, opening: Opening) -> tauri::Result<()> {
     let shown = opening == Opening::Main;
     let windows = app.state::<Windows>();
     windows.awaited.store(!shown, Ordering::Relaxed);
     let window = guarded(app, MAIN, "index.html")
         .on_page_load(move |window, load| {
-            // A page that nobody sees paints no frame to wait for.
-            if load.event() == PageLoadEvent::Finished && !shown {
+            let loaded = load.event() == PageLoadEvent::Finished;
+            if loaded && window.app_handle().get_webview_window(QUICK).is_none() {
                 open_quick_beside(&window);
             }
         })
@@ -110,20 +110,10 @@ pub fn open_main(app: &AppHandle, opening: Opening) -> tauri::Result<()> {
     Ok(())
 }
 
-/// Makes what the main window's first frame did not need: the quick window.
-pub fn complete(app: &AppHandle) {
-    if let Some(main) = app.get_webview_window(MAIN) {
-        open_quick_beside(&main);
-    }
-}
-
-/// Makes the quick window in the main window's web process, where the system has such; once.
+/// Makes the quick window in the main window's web process, where the system has such.
 fn open_quick_beside(main: &WebviewWindow) {
     let app = main.app_handle().clone();
     let opened = main.with_webview(move |webview| {
-        if app.get_webview_window(QUICK).is_some() {
-            return;
-        }
         let quick = guarded(&app, QUICK, "quick.html");
         #[cfg(target_os = "linux")]
         let quick = quick.with_related_view(webview.inner());

@@ -131,7 +131,6 @@ export const revealModelsFolder = () => call('reveal_models_folder');
 export const hotkeyState = () => call<HotkeyState>('hotkey_state');
 export const setHotkey = (key: string) => call<HotkeyState>('set_hotkey', { key });
 export const openLink = (url: string) => call('open_link', { url });
-export const firstFrameShown = () => call('first_frame_shown');
 export const hideQuick = () => call('hide_quick');
 export const openInMain = (conversationId: ConversationId | null) =>
   call('open_in_main', { conversationId });

@@ -42,13 +42,6 @@ pub async fn hide_quick(app: AppHandle) -> Result<(), AppError> {
     Ok(())
 }
 
-/// The main window has shown its first frame.
-#[tauri::command]
-pub async fn first_frame_shown(app: AppHandle) -> Result<(), AppError> {
-    windows::complete(&app);
-    Ok(())
-}
-
 /// Hands the quick window's conversation to the main window.
 #[tauri::command]
 pub async fn open_in_main(

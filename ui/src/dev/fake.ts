@@ -257,7 +257,6 @@ export function fake(): Backend {
     remove_model: ({ id: model }) => void (library = library.filter((one) => one.id !== model)),
     reveal_models_folder: () => undefined,
     open_link: () => undefined,
-    first_frame_shown: () => undefined,
     hide_quick: () => undefined,
     open_in_main: () => undefined,
     resize_quick: () => undefined,
