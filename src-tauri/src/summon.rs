@@ -18,6 +18,9 @@ pub enum SummonError {
     /// It runs and does not answer; it may still have heard.
     #[error("Pilotfish runs but does not answer: end it and start it again")]
     Slow,
+    /// It ended before it could answer.
+    #[error("Pilotfish was just ending: start it again")]
+    Gone,
     /// It runs and failed.
     #[error("Pilotfish runs but could not be called: end it and start it again ({0})")]
     Failed(String),

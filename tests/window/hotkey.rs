@@ -40,11 +40,17 @@ async fn the_hotkey_summons_the_quick_window_over_another() {
     .await;
 
     // It takes the keys: what is typed now is asked, and the main window learns of it.
-    desktop.ask("xdotool", &["type", "--delay", "30", "say hi"]);
+    desktop.ask(
+        "xdotool",
+        &["type", "--delay", "15", "What is the capital of Australia?"],
+    );
     desktop.ask("xdotool", &["key", "Return"]);
     app.click("conversation-item").await;
     let asked = app.found("[data-testid=message][data-role=user]").await;
-    assert_eq!(asked.text().await.expect("its text").trim(), "say hi");
+    assert_eq!(
+        asked.text().await.expect("its text").trim(),
+        "What is the capital of Australia?"
+    );
     app.answered("complete", |text| !text.is_empty()).await;
 
     desktop.ask("xdotool", &["key", "Escape"]);

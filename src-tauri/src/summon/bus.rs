@@ -54,7 +54,12 @@ impl Instance {
 /// is as good as claimed.
 pub async fn claim(opening: Opening) -> Result<Claim, SummonError> {
     let home = std::env::var_os("PILOTFISH_HOME").filter(|home| !home.is_empty());
-    within(DEADLINE, &name(home.as_deref().map(Path::new)), opening).await
+    let name = name(home.as_deref().map(Path::new));
+    match within(DEADLINE, &name, opening).await {
+        // It was just ending, as after a crash: the name is free now.
+        Err(SummonError::Gone) => within(DEADLINE, &name, opening).await,
+        claimed => claimed,
+    }
 }
 
 /// Whether the application of this run's home runs; `false` where there is no bus to tell.
@@ -81,7 +86,7 @@ async fn within(deadline: Duration, name: &str, opening: Opening) -> Result<Clai
                 .await
                 .map_err(|_| SummonError::Slow)?
                 .map(|()| Claim::Called)
-                .map_err(|error| SummonError::Failed(error.to_string()));
+                .map_err(failed);
         }
         Ok(Err(error)) => {
             tracing::warn!(%error, "without D-Bus a second start cannot find this one");
@@ -96,6 +101,18 @@ async fn within(deadline: Duration, name: &str, opening: Opening) -> Result<Clai
         calls: heard,
         _bus: bus,
     }))
+}
+
+fn failed(error: zbus::Error) -> SummonError {
+    const GONE: [&str; 3] = [
+        "org.freedesktop.DBus.Error.NoReply",
+        "org.freedesktop.DBus.Error.ServiceUnknown",
+        "org.freedesktop.DBus.Error.NameHasNoOwner",
+    ];
+    match &error {
+        zbus::Error::MethodError(name, ..) if GONE.contains(&name.as_str()) => SummonError::Gone,
+        _ => SummonError::Failed(error.to_string()),
+    }
 }
 
 async fn own(name: &str, calls: mpsc::Sender<Opening>) -> zbus::Result<Connection> {
