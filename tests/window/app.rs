@@ -19,7 +19,7 @@ use crate::until;
 /// How long the window itself may take to show something. Generous: a build may run beside it.
 pub const SOON: Duration = Duration::from_secs(120);
 /// How long a model may take.
-pub const ANSWER: Duration = Duration::from_secs(300);
+pub const ANSWER: Duration = Duration::from_secs(600);
 
 /// Keys without a letter, as WebDriver names them.
 pub const ESCAPE: &str = "\u{e00c}";

@@ -22,6 +22,11 @@ async fn caught_growing(app: &App) -> (String, String, u64) {
     for asked in 1..=8 {
         app.ask("Tell me a very long story about a fisherman, his boat and the sea.")
             .await;
+        until("the newest answer is this one", SOON, async || {
+            let answers = "[data-testid=message][data-role=assistant]";
+            app.count(answers).await == asked
+        })
+        .await;
         let (_, early) = app.grown(|text| text.len() > 40).await;
         let (state, later) = app.grown(|text| text.len() > early.len() + 80).await;
         if state == "streaming" {
