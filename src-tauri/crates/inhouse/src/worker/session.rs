@@ -130,6 +130,10 @@ impl<'m> Session<'m> {
         if self.batch.n_tokens() == 0 {
             return Ok(());
         }
+        // To read a prompt may take long: nobody's text waits for it.
+        if !pieces.is_empty() {
+            output.flush()?;
+        }
         let began = Instant::now();
         loop {
             match self.context.decode(&mut self.batch) {
@@ -240,14 +244,12 @@ impl<'m> Session<'m> {
         let Some(job) = &mut slot.job else {
             return Ok(());
         };
-        let logits = self.context.get_logits_ith(pick.at);
-        if logits.iter().any(|logit| logit.is_nan()) {
+        let Some(token) = job.picker.pick(&self.context, pick.at) else {
             let (id, fault) = (job.id, Fault::ModelInvalid);
             let message = "its weights are damaged: fetch it again".to_owned();
             slot.job = None;
             return output.send(&Event::Failed { id, fault, message });
-        }
-        let token = job.sampler.sample(&self.context, pick.at);
+        };
         let vocab = self.model.vocab();
         if vocab.is_eog(token) {
             return finish(slot, StopReason::EndTurn, output);

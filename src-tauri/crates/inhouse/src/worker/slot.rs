@@ -2,14 +2,11 @@
 //! being made from it, if any.
 
 use llama_cpp_2::model::LlamaModel;
-use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
 
+use super::pick::Picker;
 use super::text::TextStream;
-use crate::line::{Generate, Sampling, Tokens};
-
-/// Tokens that the repeat penalty looks back on.
-const PENALTY_WINDOW: i32 = 64;
+use crate::line::{Generate, Tokens};
 
 /// One sequence of the cache.
 pub(super) struct Slot {
@@ -55,7 +52,7 @@ impl Slot {
 pub(super) struct Job {
     pub(super) id: u64,
     pub(super) prompt: Vec<LlamaToken>,
-    pub(super) sampler: LlamaSampler,
+    pub(super) picker: Picker,
     pub(super) text: TextStream,
     /// The token that was picked last and is not in the cache yet; `None` while the prompt is read.
     pub(super) pending: Option<LlamaToken>,
@@ -80,7 +77,7 @@ impl Job {
         };
         Self {
             id: request.id,
-            sampler: sampler(model, &request.sampling, request.id),
+            picker: Picker::new(model, &request.sampling, request.id),
             text: TextStream::new(request.stop),
             pending: None,
             max_tokens: request.max_tokens.unwrap_or(u32::MAX),
@@ -98,38 +95,4 @@ impl Job {
         }
         self.is_paused = true;
     }
-}
-
-fn sampler(model: &LlamaModel, sampling: &Sampling, id: u64) -> LlamaSampler {
-    if sampling.temperature <= 0.0 {
-        return LlamaSampler::chain([LlamaSampler::greedy()], true);
-    }
-    let mut chain = Vec::new();
-    if (sampling.repeat_penalty - 1.0).abs() > f32::EPSILON {
-        let penalty = sampling.repeat_penalty;
-        chain.push(LlamaSampler::penalties(
-            model.n_vocab(),
-            PENALTY_WINDOW,
-            penalty,
-            0.0,
-            0.0,
-        ));
-    }
-    if let Ok(k @ 1..) = i32::try_from(sampling.top_k) {
-        chain.push(LlamaSampler::top_k(k));
-    }
-    chain.push(LlamaSampler::top_p(sampling.top_p, 1));
-    chain.push(LlamaSampler::min_p(sampling.min_p, 1));
-    chain.push(LlamaSampler::temp(sampling.temperature));
-    chain.push(LlamaSampler::dist(
-        sampling.seed.unwrap_or_else(|| fresh_seed(id)),
-    ));
-    LlamaSampler::chain(chain, true)
-}
-
-/// A seed that no other answer had: hashers are keyed at random in each process.
-fn fresh_seed(id: u64) -> u32 {
-    use std::hash::{BuildHasher, RandomState};
-    let bytes = RandomState::new().hash_one(id).to_le_bytes();
-    u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
 }
