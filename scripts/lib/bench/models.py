@@ -114,16 +114,15 @@ class LlamaBench:
         command = [*self.command, *map(str, lengths)]
         return json.loads(subprocess.check_output(command, stderr=subprocess.DEVNULL))
 
-    def rates(self, prompt, output):
-        """Tokens per second of prompt and decode."""
-        runs = self._run("-p", prompt, "-n", output)
-        prompts = [run["avg_ts"] for run in runs if run["n_prompt"]]
-        decodes = [run["avg_ts"] for run in runs if run["n_gen"]]
-        return prompts[0], decodes[0]
+    def rates(self, prompt, output, after):
+        """Tokens per second of prompt, and of decode behind some tokens that have been read: a token
+        costs more the further back it has to look."""
+        [read] = self._run("-p", prompt, "-n", 0)
+        [write] = self._run("-p", 0, "-n", output, "-d", after)
+        return read["avg_ts"], write["avg_ts"]
 
     def reading_ms(self, tokens, after):
-        """Milliseconds to read some tokens behind others that have been read: a token costs more the
-        further back it has to look, and in a small batch."""
+        """Milliseconds to read some tokens behind others that have been read."""
         [run] = self._run("-p", tokens, "-n", 0, "-d", after)
         return tokens / run["avg_ts"] * 1000
 
@@ -153,7 +152,7 @@ def speed(ours, peer, bench, rounds):
                 rates["decode"][side].append(decode_rate(writing))
                 rates["prompt"][side].append(prompt_rate(reading))
         if bench and turn:
-            prompt, decode = bench.rates(reading["input"], writing["output"])
+            prompt, decode = bench.rates(reading["input"], writing["output"] - 1, writing["input"])
             rates["prompt"][2].append(prompt)
             rates["decode"][2].append(decode)
         same += bool(turn) and answers[0] == answers[1]
