@@ -2,6 +2,7 @@
 //! `scripts/bench` runs it; it prints one line of JSON with nanoseconds a token.
 
 use std::error::Error;
+use std::hint::black_box;
 use std::io::{self, Write};
 use std::time::Instant;
 
@@ -17,32 +18,48 @@ long enough to be a paragraph of an ordinary answer.\n\n- one\n- two\n\n```rust\
 let answer = 42; // the answer\n}\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let long = TEXT.repeat(LENGTH / TEXT.len() + 8);
+    let code = "    let answer = 42; // the answer\n";
+    let item = "- an item of *some* length, with `code`\n";
+    // Blocks that stay open are the hard case: nothing in them is finished.
+    let texts = [
+        ("an ordinary answer", "", TEXT),
+        ("one open fence", "```rust\n", code),
+        ("one open list", "", item),
+    ];
+    let costs: Vec<String> = texts
+        .into_iter()
+        .map(|(name, head, unit)| cost(name, head, unit))
+        .collect();
+    writeln!(io::stdout().lock(), "[{}]", costs.join(","))?;
+    Ok(())
+}
+
+/// What a late token costs in a text of one kind, as JSON: rendered incrementally, rendered all anew,
+/// and parsed all anew and not even rendered.
+fn cost(name: &str, head: &str, unit: &str) -> String {
+    let long = format!("{head}{}", unit.repeat(LENGTH / unit.len() + 80));
     let (before, after) = long.split_at(LENGTH);
     let incremental = late_token(before, after);
+    let anew = each_anew(before, after, |text| drop(render(text)));
+    let parser = each_anew(before, after, |text| {
+        black_box(pulldown_cmark::Parser::new(text).count());
+    });
+    format!(
+        "{{\"name\":\"{name}\",\"incremental_ns\":{incremental},\"anew_ns\":{anew},\
+         \"parser_ns\":{parser}}}"
+    )
+}
 
+/// Nanoseconds a token when each has the whole text rendered.
+fn each_anew(before: &str, after: &str, render: impl Fn(&str)) -> u128 {
     let mut whole = before.to_owned();
-    let all: Vec<&str> = pieces(after).take(20).collect();
+    let late: Vec<&str> = pieces(after).take(20).collect();
     let start = Instant::now();
-    for piece in &all {
+    for piece in &late {
         whole.push_str(piece);
-        drop(render(&whole));
+        render(&whole);
     }
-    let anew = start.elapsed().as_nanos() / all.len() as u128;
-
-    // Blocks that stay open are the hard case: nothing in them is finished.
-    let line = "    let answer = 42; // the answer\n";
-    let code = format!("```rust\n{}", line.repeat(LENGTH / line.len()));
-    let fence = late_token(&code, &line.repeat(80));
-    let item = "- an item of *some* length, with `code`\n";
-    let list = late_token(&item.repeat(LENGTH / item.len()), &item.repeat(80));
-
-    let line = format!(
-        "{{\"incremental_ns\":{incremental},\"anew_ns\":{anew},\
-         \"open_fence_ns\":{fence},\"open_list_ns\":{list}}}\n"
-    );
-    io::stdout().lock().write_all(line.as_bytes())?;
-    Ok(())
+    start.elapsed().as_nanos() / late.len() as u128
 }
 
 /// Nanoseconds a token of what comes after a long text.
