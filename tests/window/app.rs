@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
 use std::time::Duration;
 
 use fantoccini::elements::Element;
@@ -288,16 +287,14 @@ impl App {
             .expect("the page's answer")
     }
 
-    /// A picture of the page, once what it is now has been painted.
-    pub async fn picture(&self, file: &Path) {
+    /// Waits until what the page is now has been painted.
+    pub async fn painted(&self) {
         let frames = "const done = arguments[0]; \
                       requestAnimationFrame(() => requestAnimationFrame(() => done()))";
         self.page
             .execute_async(frames, Vec::new())
             .await
             .expect("two frames");
-        let png = self.page.screenshot().await.expect("a picture");
-        fs::write(file, png).expect("the picture's file");
     }
 }
 

@@ -113,6 +113,19 @@ impl Desktop {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
+    /// Takes a picture of the window of that name from the display; whether there was one.
+    pub fn picture(&self, name: &str, file: &Path) -> bool {
+        let window = self.ask("xdotool", &["search", "--onlyvisible", "--name", name]);
+        let window = window.lines().next().unwrap_or_default();
+        let taken = self
+            .command("import")
+            .args(["-window", window, "-strip"])
+            .arg(file)
+            .stdout(Stdio::null())
+            .status();
+        taken.expect("import of ImageMagick").success()
+    }
+
     /// The name of the window that has the keys.
     pub fn active_window(&self) -> String {
         self.ask("xdotool", &["getactivewindow", "getwindowname"])

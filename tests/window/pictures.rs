@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use crate::app::{App, DELETE, ESCAPE, SOON};
 use crate::desktop::Desktop;
@@ -23,7 +22,7 @@ const LEAST_BYTES: usize = 1_500;
 async fn every_view_shows_itself_in_light_and_dark() {
     let desktop = Desktop::open("pictures").await;
     let prepared = Prepared::start();
-    let mut album = Album::open();
+    let mut album = Album::open(&desktop);
     let app = App::start(&desktop).await;
     for theme in THEMES {
         // The settings cannot be reached from the greeting: the page is dressed as they would.
@@ -56,7 +55,7 @@ async fn every_view_shows_itself_in_light_and_dark() {
 }
 
 /// An answer with everything in it, and its question being worded anew.
-async fn answers(app: &App, album: &mut Album, theme: &str) {
+async fn answers(app: &App, album: &mut Album<'_>, theme: &str) {
     app.ask(QUESTION).await;
     app.answered("complete", |_| true).await;
     app.name_chat("Binary search").await;
@@ -67,7 +66,7 @@ async fn answers(app: &App, album: &mut Album, theme: &str) {
     press(app, "edit-input", ESCAPE).await;
 }
 
-async fn overlays(app: &App, album: &mut Album, theme: &str) {
+async fn overlays(app: &App, album: &mut Album<'_>, theme: &str) {
     app.click("picker-button").await;
     app.shown("picker-search").await;
     album.take(app, "picker", theme).await;
@@ -82,7 +81,7 @@ async fn overlays(app: &App, album: &mut Album, theme: &str) {
     app.click("dialog-close").await;
 }
 
-async fn settings(app: &App, album: &mut Album, theme: &str) {
+async fn settings(app: &App, album: &mut Album<'_>, theme: &str) {
     app.click("settings-button").await;
     for tab in ["models", "endpoints", "hotkey", "appearance", "about"] {
         app.click(&format!("settings-tab-{tab}")).await;
@@ -100,7 +99,7 @@ async fn settings(app: &App, album: &mut Album, theme: &str) {
     app.close_settings().await;
 }
 
-async fn search(app: &App, album: &mut Album, theme: &str) {
+async fn search(app: &App, album: &mut Album<'_>, theme: &str) {
     app.type_into("search-input", "entries").await;
     app.shown("search-hit").await;
     album.take(app, "search", theme).await;
@@ -114,7 +113,7 @@ async fn search(app: &App, album: &mut Album, theme: &str) {
 }
 
 /// An answer that grows, one that was stopped and one that broke off.
-async fn unfinished(app: &App, album: &mut Album, theme: &str) {
+async fn unfinished(app: &App, album: &mut Album<'_>, theme: &str) {
     app.click("new-chat").await;
     app.ask(SLOWLY).await;
     app.answered("streaming", |text| text.contains("its pilot"))
@@ -131,7 +130,7 @@ async fn unfinished(app: &App, album: &mut Album, theme: &str) {
     album.take(app, "interrupted", theme).await;
 }
 
-async fn narrow(desktop: &Desktop, app: &App, album: &mut Album, theme: &str) {
+async fn narrow(desktop: &Desktop, app: &App, album: &mut Album<'_>, theme: &str) {
     resize(desktop, app, ["420", "740"]).await;
     album.take(app, "narrow", theme).await;
     app.click("sidebar-button").await;
@@ -159,7 +158,7 @@ async fn resize(desktop: &Desktop, app: &App, [width, height]: [&str; 2]) {
 }
 
 /// The quick window, alone and with an answer. No driver reaches it: the keys do, and the display.
-async fn quick(desktop: &Desktop, app: &App, album: &mut Album, theme: &str) {
+async fn quick(desktop: &Desktop, app: &App, album: &mut Album<'_>, theme: &str) {
     let before = app.count("[data-testid=conversation-item]").await;
     let toggled = desktop.command(PILOTFISH).arg("toggle").status();
     assert!(toggled.expect("pilotfish toggle").success());
@@ -168,7 +167,7 @@ async fn quick(desktop: &Desktop, app: &App, album: &mut Album, theme: &str) {
     })
     .await;
     desktop.ask("xdotool", &["key", "ctrl+n"]);
-    album.take_window(desktop, "quick", theme).await;
+    album.take_window("quick", theme).await;
     desktop.ask("xdotool", &["type", "--delay", "20", SHORTLY]);
     desktop.ask("xdotool", &["key", "Return"]);
     until("the question is stored", SOON, async || {
@@ -177,12 +176,15 @@ async fn quick(desktop: &Desktop, app: &App, album: &mut Album, theme: &str) {
     .await;
     app.click("conversation-item").await;
     app.answered("complete", |text| text.contains("sun")).await;
-    album.take_window(desktop, "quick-answer", theme).await;
+    album.take_window("quick-answer", theme).await;
     until("Escape hides the quick window", SOON, async || {
-        desktop.ask(
-            "xdotool",
-            &["search", "--name", QUICK, "windowactivate", "key", "Escape"],
-        );
+        // The key goes to whoever has the keys; to hand them over again would take them away first.
+        if desktop.active_window() == "Pilotfish – ask" {
+            desktop.ask("xdotool", &["key", "Escape"]);
+        } else {
+            let seen = ["search", "--onlyvisible", "--name", QUICK];
+            desktop.ask("xdotool", &[&seen[..], &["windowactivate"]].concat());
+        }
         desktop
             .ask("xdotool", &["search", "--onlyvisible", "--name", QUICK])
             .is_empty()
@@ -190,7 +192,7 @@ async fn quick(desktop: &Desktop, app: &App, album: &mut Album, theme: &str) {
     .await;
 }
 
-async fn deleted(app: &App, album: &mut Album, theme: &str) {
+async fn deleted(app: &App, album: &mut Album<'_>, theme: &str) {
     press(app, "conversation-item", DELETE).await;
     app.shown("toast-undo").await;
     album.take(app, "deleted", theme).await;
@@ -209,20 +211,22 @@ async fn press(app: &App, id: &str, key: &str) {
         .unwrap_or_else(|error| panic!("{key:?} in {id}: {error}"));
 }
 
-/// The folder of pictures; no two of them look the same.
-struct Album {
+/// The folder of pictures, taken from the display as a person sees it; no two look the same.
+struct Album<'d> {
+    desktop: &'d Desktop,
     folder: PathBuf,
     taken: HashSet<Vec<u8>>,
 }
 
-impl Album {
-    fn open() -> Self {
+impl<'d> Album<'d> {
+    fn open(desktop: &'d Desktop) -> Self {
         let folder = std::env::var_os("PILOTFISH_PICTURES").map_or_else(
             || Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures"),
             PathBuf::from,
         );
         fs::create_dir_all(&folder).expect("the pictures' folder");
         Self {
+            desktop,
             folder,
             taken: HashSet::new(),
         }
@@ -242,33 +246,23 @@ impl Album {
             &format!("{view} looks like no other view"),
             SOON,
             async || {
-                app.picture(&file).await;
-                !self.taken.contains(&fs::read(&file).expect("the picture"))
+                app.painted().await;
+                let taken = self.desktop.picture(MAIN, &file);
+                taken && !self.taken.contains(&fs::read(&file).expect("the picture"))
             },
         )
         .await;
         self.keep(&file);
     }
 
-    /// Takes a picture of the quick window from the display, once two in a row are the same.
-    async fn take_window(&mut self, desktop: &Desktop, view: &str, theme: &str) {
+    /// Takes a picture of the quick window once two in a row are the same: no driver tells more.
+    async fn take_window(&mut self, view: &str, theme: &str) {
         let file = self.folder.join(format!("{view}-{theme}.png"));
         let mut before = Vec::new();
         until("the quick window is at rest", SOON, async || {
-            let window = desktop.ask("xdotool", &["search", "--onlyvisible", "--name", QUICK]);
-            let taken = desktop
-                .command("import")
-                .args([
-                    "-window",
-                    window.lines().next().unwrap_or_default(),
-                    "-strip",
-                ])
-                .arg(&file)
-                .stdout(Stdio::null())
-                .status()
-                .expect("import of ImageMagick");
+            let taken = self.desktop.picture(QUICK, &file);
             let now = fs::read(&file).unwrap_or_default();
-            let rests = taken.success() && now == before && now.len() > LEAST_BYTES;
+            let rests = taken && now == before && now.len() > LEAST_BYTES;
             before = now;
             rests && !self.taken.contains(&before)
         })
