@@ -52,6 +52,7 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         desk::hotkey_state,
         desk::set_hotkey,
         desk::open_link,
+        desk::page_ready,
         desk::hide_quick,
         desk::open_in_main,
         desk::resize_quick,

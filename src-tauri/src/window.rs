@@ -11,6 +11,7 @@ use engine::{Change, Engine, Paths};
 use protocol::{AppError, ErrorCode};
 use tauri::{AppHandle, Emitter, Manager, RunEvent};
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use crate::hotkey::Hotkey;
@@ -71,9 +72,8 @@ fn start(opening: Opening) -> Result<ExitCode, AppError> {
         Err(error) => return Err(AppError::new(ErrorCode::Busy, error.to_string())),
     };
     windows::reach_display()?;
-    let engine = tauri::async_runtime::block_on(open_engine(&paths))?;
-    let ending = engine.clone();
     let tasks = Tasks::default();
+    let engine = begin_opening(&tasks, paths.clone());
     let failed = Arc::new(OnceLock::new());
     let failing = Arc::clone(&failed);
     let app = tauri::Builder::default();
@@ -85,7 +85,6 @@ fn start(opening: Opening) -> Result<ExitCode, AppError> {
         .plugin(tauri_plugin_global_shortcut::Builder::new().build());
     let app = app
         .plugin(tauri_plugin_dialog::init())
-        .manage(engine.clone())
         .manage(paths)
         .manage(tasks.clone())
         .manage(Windows::new())
@@ -93,7 +92,7 @@ fn start(opening: Opening) -> Result<ExitCode, AppError> {
         .setup(move |app| {
             let app = app.handle();
             // An error out of here would be a panic in Tauri.
-            if let Err(error) = set_up(app, opening) {
+            if let Err(error) = set_up(app, opening, engine) {
                 let _ = failing.set(error);
                 app.exit(1);
                 return Ok(());
@@ -106,18 +105,18 @@ fn start(opening: Opening) -> Result<ExitCode, AppError> {
     let app = match app {
         Ok(app) => app,
         Err(error) => {
-            tauri::async_runtime::block_on(end(&ending, None, &tasks));
+            tauri::async_runtime::block_on(end(None, None, &tasks));
             return Err(no_window(&error));
         }
     };
     let code = app.run_return(move |app, event| {
         if let RunEvent::Exit = event {
-            let hotkey = app.try_state::<Hotkey>();
-            tauri::async_runtime::block_on(end(&ending, hotkey.as_deref(), &tasks));
+            let (engine, hotkey) = (app.try_state::<Engine>(), app.try_state::<Hotkey>());
+            tauri::async_runtime::block_on(end(engine.as_deref(), hotkey.as_deref(), &tasks));
         }
     });
     match failed.get() {
-        Some(error) => Err(no_window(error)),
+        Some(error) => Err(AppError::clone(error)),
         None => Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
     }
 }
@@ -128,10 +127,12 @@ fn no_window(error: &tauri::Error) -> AppError {
 }
 
 /// Waits until everything is stored and every task has ended, but not for ever.
-async fn end(engine: &Engine, hotkey: Option<&Hotkey>, tasks: &Tasks) {
+async fn end(engine: Option<&Engine>, hotkey: Option<&Hotkey>, tasks: &Tasks) {
     tasks.0.close();
     let last = async {
-        engine.shutdown().await;
+        if let Some(engine) = engine {
+            engine.shutdown().await;
+        }
         if let Some(hotkey) = hotkey {
             hotkey.release().await;
         }
@@ -151,15 +152,33 @@ fn context() -> tauri::Context {
     tauri::generate_context!()
 }
 
-fn set_up(app: &AppHandle, opening: Opening) -> tauri::Result<()> {
-    let engine = app.state::<Engine>().inner().clone();
+/// An engine that is being opened.
+type OpeningEngine = oneshot::Receiver<Result<Engine, AppError>>;
+
+/// Begins to open the engine, while the window is being made.
+fn begin_opening(tasks: &Tasks, paths: Paths) -> OpeningEngine {
+    let (opened, opening) = oneshot::channel();
+    drop(tauri::async_runtime::spawn(tasks.0.track_future(
+        async move {
+            // Nobody waits for it any more when there is no window.
+            drop(opened.send(open_engine(&paths).await));
+        },
+    )));
+    opening
+}
+
+fn set_up(app: &AppHandle, opening: Opening, engine: OpeningEngine) -> Result<(), AppError> {
     let summoned = app.clone();
     let pressed = move |press| windows::toggle_quick(&summoned, press);
     #[cfg(target_os = "linux")]
     app.manage(Hotkey::new(pressed));
     #[cfg(not(target_os = "linux"))]
     app.manage(Hotkey::new(app.clone(), pressed));
-    windows::open_main(app, opening)?;
+    windows::open_main(app, opening).map_err(|error| no_window(&error))?;
+    // The page asks for nothing before the event loop runs, and that waits for this.
+    let engine = tauri::async_runtime::block_on(engine)
+        .map_err(|_| AppError::new(ErrorCode::Unknown, "Pilotfish was ending: start it again"))??;
+    app.manage(engine.clone());
     let tasks = app.state::<Tasks>().inner().clone();
     tasks.run(app, |app| async move { summonable(app).await });
     tasks.run(app, |app| forward(app, engine));
@@ -185,6 +204,8 @@ async fn hear(app: AppHandle, mut instance: summon::Instance) {
 /// ends. Nothing of it may hold up the first frame.
 async fn summonable(app: AppHandle) {
     let engine = app.state::<Engine>().inner().clone();
+    windows::open_quick_after_first_frame(&app).await;
+    engine.look_through_library().await;
     if let Err(error) = tray::open(&app, &engine).await {
         tracing::warn!(%error, "no tray icon");
     }

@@ -1,16 +1,18 @@
 //! The two windows: `main`, and `quick`, the composer alone. Both are guarded in the same way: they
 //! show the application's own pages and nothing else, open no window, download nothing and are
-//! granted no permission. The quick window is made once the main one shows its page, so that it
-//! costs the first frame nothing, and is only shown or hidden from then on, so that a summons costs
-//! no page load. On WebKitGTK it lives in the main window's web process: two would take twice the
-//! memory.
+//! granted no permission. The quick window is made after the main one's first frame, which it would
+//! hold up, and is only shown or hidden from then on, so that a summons costs no page load. It is
+//! shown once its page listens: before, the first letters of a question would go nowhere. On
+//! WebKitGTK it lives in the main window's web process: two would take twice the memory.
 
 mod failure;
+mod painting;
 mod present;
 mod recovery;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use engine::Paths;
 use protocol::{AppError, ErrorCode};
@@ -35,11 +37,27 @@ const QUICK_HEIGHT: f64 = 92.0;
 /// The answer of the quick window grows to this, then scrolls.
 const QUICK_TALLEST: f64 = 560.0;
 
-/// What is known of the windows: which can be seen, for one that cannot is sent nothing, and
-/// whether the quick one was summoned before it was made.
+/// How long the first frame is waited for. A page that is hidden, or broken, paints none.
+const FIRST_FRAME: Duration = Duration::from_secs(3);
+
+/// What is known of the windows: which can be seen, for one that cannot is sent nothing, whether the
+/// main one has shown its first frame, and how far the quick one is.
 pub struct Windows {
     visible: HashMap<&'static str, watch::Sender<bool>>,
-    awaited: AtomicBool,
+    painted: watch::Sender<bool>,
+    quick: Mutex<Quick>,
+}
+
+/// How far the quick window is.
+#[derive(Clone, Copy)]
+enum Quick {
+    /// Its page does not listen yet.
+    Loading,
+    /// It was summoned in that time, maybe by a press of the key, and is shown as soon as its page
+    /// listens.
+    Awaited(Option<Press>),
+    /// Its page listens.
+    Ready,
 }
 
 impl Windows {
@@ -50,7 +68,8 @@ impl Windows {
                 .into_iter()
                 .map(|label| (label, watch::Sender::new(false)))
                 .collect(),
-            awaited: AtomicBool::new(false),
+            painted: watch::Sender::new(false),
+            quick: Mutex::new(Quick::Loading),
         }
     }
 
@@ -62,6 +81,29 @@ impl Windows {
         )
     }
 
+    /// Notes how far the quick window is and gives what was known before.
+    fn set_quick(&self, quick: Quick) -> Quick {
+        let mut known = self.quick.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut known, quick)
+    }
+
+    /// Loaded anew after a crash, the quick window's page has to listen anew.
+    fn quick_loads_anew(&self) {
+        let mut known = self.quick.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*known, Quick::Ready) {
+            *known = Quick::Loading;
+        }
+    }
+
+    /// Whether a summons can be followed now; one that cannot is remembered.
+    fn summon_quick(&self, press: Option<Press>) -> bool {
+        let mut known = self.quick.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*known, Quick::Loading) {
+            *known = Quick::Awaited(press);
+        }
+        matches!(*known, Quick::Ready)
+    }
+
     fn set_visible(&self, label: &str, visible: bool) {
         if let Some(sender) = self.visible.get(label) {
             sender.send_if_modified(|known| std::mem::replace(known, visible) != visible);
@@ -69,17 +111,18 @@ impl Windows {
     }
 }
 
-/// Makes the main window and shows it, unless the application was started to summon the quick one,
-/// which is made next and summoned then.
+/// Makes the main window and shows it, unless the application was started to summon the quick one.
 pub fn open_main(app: &AppHandle, opening: Opening) -> tauri::Result<()> {
     let shown = opening == Opening::Main;
     let windows = app.state::<Windows>();
-    windows.awaited.store(!shown, Ordering::Relaxed);
+    if !shown {
+        windows.set_quick(Quick::Awaited(None));
+    }
     let window = guarded(app, MAIN, "index.html")
         .on_page_load(move |window, load| {
-            let loaded = load.event() == PageLoadEvent::Finished;
-            if loaded && window.app_handle().get_webview_window(QUICK).is_none() {
-                open_quick_beside(&window);
+            // What nobody sees holds nothing up.
+            if !shown && load.event() == PageLoadEvent::Finished {
+                window.state::<Windows>().painted.send_replace(true);
             }
         })
         .title("Pilotfish")
@@ -88,6 +131,7 @@ pub fn open_main(app: &AppHandle, opening: Opening) -> tauri::Result<()> {
         .visible(shown)
         .build()?;
     windows.set_visible(MAIN, shown);
+    painting::suit_machine(&window);
     recovery::reload_when_lost(&window);
     follow_visibility(&window);
     let close = window.clone();
@@ -110,6 +154,33 @@ pub fn open_main(app: &AppHandle, opening: Opening) -> tauri::Result<()> {
     Ok(())
 }
 
+/// Takes note that a window's page stands and listens: the main one's with its first frame.
+pub fn page_ready(window: &WebviewWindow) {
+    let app = window.app_handle();
+    let windows = app.state::<Windows>();
+    if window.label() == MAIN {
+        windows.painted.send_replace(true);
+    } else if let Quick::Awaited(press) = windows.set_quick(Quick::Ready) {
+        toggle_quick(app, press);
+    }
+}
+
+/// Makes the quick window once the main one has shown its first frame. Until then, whatever the
+/// person does not see would take its time from what they do.
+pub async fn open_quick_after_first_frame(app: &AppHandle) {
+    let mut painted = app.state::<Windows>().painted.subscribe();
+    let first_frame = painted.wait_for(|painted| *painted);
+    if tokio::time::timeout(FIRST_FRAME, first_frame)
+        .await
+        .is_err()
+    {
+        tracing::info!("the first frame is not waited for any longer");
+    }
+    if let Some(main) = app.get_webview_window(MAIN) {
+        open_quick_beside(&main);
+    }
+}
+
 /// Makes the quick window in the main window's web process, where the system has such.
 fn open_quick_beside(main: &WebviewWindow) {
     let app = main.app_handle().clone();
@@ -119,17 +190,8 @@ fn open_quick_beside(main: &WebviewWindow) {
         let quick = quick.with_related_view(webview.inner());
         #[cfg(not(target_os = "linux"))]
         let _ = webview;
-        match open_quick(quick) {
-            Ok(()) => {
-                if app
-                    .state::<Windows>()
-                    .awaited
-                    .swap(false, Ordering::Relaxed)
-                {
-                    toggle_quick(&app, None);
-                }
-            }
-            Err(error) => tracing::warn!(%error, "there is no quick window"),
+        if let Err(error) = open_quick(quick) {
+            tracing::warn!(%error, "there is no quick window");
         }
     });
     if let Err(error) = opened {
@@ -139,6 +201,11 @@ fn open_quick_beside(main: &WebviewWindow) {
 
 fn open_quick(window: WebviewWindowBuilder<'_, tauri::Wry, AppHandle>) -> tauri::Result<()> {
     let window = window
+        .on_page_load(|window, load| {
+            if load.event() == PageLoadEvent::Started {
+                window.state::<Windows>().quick_loads_anew();
+            }
+        })
         .title("Pilotfish – ask")
         .inner_size(QUICK_WIDTH, QUICK_HEIGHT)
         .decorations(false)
@@ -149,6 +216,7 @@ fn open_quick(window: WebviewWindowBuilder<'_, tauri::Wry, AppHandle>) -> tauri:
         .visible(false)
         .build()?;
     present::prepare(&window)?;
+    painting::suit_machine(&window);
     recovery::reload_when_lost(&window);
     let hide = window.clone();
     window.on_window_event(move |event| {
@@ -209,8 +277,8 @@ pub fn open(app: &AppHandle, opening: Opening) {
     }
 }
 
-/// Shows the quick window where the person looks, or hides it when it has the keys. Before it is
-/// made, it is shown once it is. From any thread.
+/// Shows the quick window where the person looks, or hides it when it has the keys. Before its page
+/// listens, it is shown once it does. From any thread.
 pub fn toggle_quick(app: &AppHandle, press: Option<Press>) {
     let summoned = app.clone();
     if let Err(error) = app.run_on_main_thread(move || toggle_quick_now(&summoned, press)) {
@@ -220,8 +288,8 @@ pub fn toggle_quick(app: &AppHandle, press: Option<Press>) {
 
 fn toggle_quick_now(app: &AppHandle, press: Option<Press>) {
     let windows = app.state::<Windows>();
-    let Some(window) = app.get_webview_window(QUICK) else {
-        windows.awaited.store(true, Ordering::Relaxed);
+    let is_ready = windows.summon_quick(press);
+    let Some(window) = app.get_webview_window(QUICK).filter(|_| is_ready) else {
         return;
     };
     // Seen but behind, or without the keys, it is wanted in front.

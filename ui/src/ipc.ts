@@ -131,6 +131,7 @@ export const revealModelsFolder = () => call('reveal_models_folder');
 export const hotkeyState = () => call<HotkeyState>('hotkey_state');
 export const setHotkey = (key: string) => call<HotkeyState>('set_hotkey', { key });
 export const openLink = (url: string) => call('open_link', { url });
+export const pageReady = () => call('page_ready');
 export const hideQuick = () => call('hide_quick');
 export const openInMain = (conversationId: ConversationId | null) =>
   call('open_in_main', { conversationId });

@@ -2,7 +2,7 @@
 
 use engine::Engine;
 use protocol::{AppError, Check, ConversationId, HotkeyState};
-use tauri::{AppHandle, Emitter, State};
+use tauri::{AppHandle, Emitter, State, WebviewWindow};
 
 use crate::hotkey::Hotkey;
 use crate::{doctor, link, windows};
@@ -34,6 +34,13 @@ pub async fn set_hotkey(
 #[tauri::command]
 pub async fn open_link(url: String) -> Result<(), AppError> {
     link::open(&url)
+}
+
+/// The window's page stands and listens.
+#[tauri::command]
+pub async fn page_ready(window: WebviewWindow) -> Result<(), AppError> {
+    windows::page_ready(&window);
+    Ok(())
 }
 
 #[tauri::command]

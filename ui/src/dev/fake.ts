@@ -257,6 +257,7 @@ export function fake(): Backend {
     remove_model: ({ id: model }) => void (library = library.filter((one) => one.id !== model)),
     reveal_models_folder: () => undefined,
     open_link: () => undefined,
+    page_ready: () => undefined,
     hide_quick: () => undefined,
     open_in_main: () => undefined,
     resize_quick: () => undefined,

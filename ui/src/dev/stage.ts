@@ -57,7 +57,7 @@ export const talk = (prefix: string, pairs: number): MessageView[] =>
 
 export class Stage {
   readonly calls: { command: string; args: Args }[] = [];
-  readonly plays: Record<string, Play> = {};
+  readonly plays: Record<string, Play> = { page_ready: () => undefined };
   readonly #heard = new Map<string, ((payload: never) => void)[]>();
 
   constructor(plays: Record<string, Play> = {}) {

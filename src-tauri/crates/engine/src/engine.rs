@@ -108,7 +108,8 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Everything for a window's first frame, without asking anyone outside.
+    /// Everything for a window's first frame, without asking anyone outside or computing much: see
+    /// [`look_through_library`](Self::look_through_library) for later.
     ///
     /// # Errors
     /// The store's.
@@ -119,7 +120,7 @@ impl Engine {
             store: self.store_state(),
             conversations: self.conversations(0, FIRST_CONVERSATIONS).await?,
             models: self.models(false).await?,
-            library: self.library().await,
+            library: self.inner.inhouse.library().list().await,
         })
     }
 

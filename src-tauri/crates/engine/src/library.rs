@@ -33,7 +33,18 @@ impl Engine {
     /// yet is looked through in the background, and windows are told when that is done.
     pub async fn library(&self) -> Vec<LibraryEntry> {
         let entries = self.inner.inhouse.library().list().await;
-        if any_unchecked(&entries) && !self.inner.checking.swap(true, Ordering::Relaxed) {
+        self.look_through(&entries);
+        entries
+    }
+
+    /// Begins to look through the models that were not looked through yet, in the background.
+    pub async fn look_through_library(&self) {
+        let entries = self.inner.inhouse.library().list().await;
+        self.look_through(&entries);
+    }
+
+    fn look_through(&self, entries: &[LibraryEntry]) {
+        if any_unchecked(entries) && !self.inner.checking.swap(true, Ordering::Relaxed) {
             let engine = self.clone();
             self.spawn(async move {
                 let library = engine.inner.inhouse.library();
@@ -47,7 +58,6 @@ impl Engine {
                 }
             });
         }
-        entries
     }
 
     /// Where model files live.
