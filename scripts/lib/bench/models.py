@@ -137,13 +137,15 @@ def prompt_rate(answer):
 
 
 def speed(ours, peer, bench, rounds):
-    """Medians of decode and prompt rates: ours, the server's, and llama-bench's where there is one; and
-    in how many rounds the two texts were the same."""
+    """Decode and prompt rates of each round: ours, the server's, and llama-bench's where there is one;
+    and in how many rounds the two texts were the same. The sides take turns at being first, for a
+    machine changes its speed from one minute to the next."""
     rates = {"decode": ([], [], []), "prompt": ([], [], [])}
     same = 0
     for turn in range(rounds + 1):
         answers = []
-        for side, model in enumerate((ours, peer)):
+        sides = list(enumerate((ours, peer)))
+        for side, model in sides if turn % 2 else reversed(sides):
             writing = model.ask([f"Round {turn}. Tell me a long story about the sea."], 96, f"w{turn}")
             reading = model.ask([f"Round {turn}. " + STORY * 12 + "Say yes."], 2, f"r{turn}")
             answers.append(writing["text"])
@@ -156,11 +158,7 @@ def speed(ours, peer, bench, rounds):
             rates["prompt"][2].append(prompt)
             rates["decode"][2].append(decode)
         same += bool(turn) and answers[0] == answers[1]
-    medians = {
-        name: [statistics.median(side) if side else None for side in sides]
-        for name, sides in rates.items()
-    }
-    return medians, same
+    return rates, same
 
 
 def later_turn(ours, bench, rounds):
