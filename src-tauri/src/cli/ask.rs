@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use engine::{Engine, TurnUpdate};
 use protocol::{
-    AppError, ErrorCode, MessageId, MessageState, PartKind, PartView, SendMessage, TurnStarted,
+    AppError, ErrorCode, Fit, MessageId, MessageState, PartKind, PartView, SendMessage, TurnStarted,
 };
 use serde::Serialize;
 
@@ -32,6 +32,7 @@ pub async fn run(
         text,
         model: arguments.model,
         effort: None,
+        fit: Fit::default(),
     };
     let started = engine.send(request).await?;
     if arguments.json {

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use engine::{Engine, TurnUpdate};
-use protocol::{AppError, ConversationId, ErrorCode, ModelRef, SendMessage};
+use protocol::{AppError, ConversationId, ErrorCode, Fit, ModelRef, SendMessage};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines, Stdin};
 
 use super::interrupt::Interrupt;
@@ -36,6 +36,7 @@ pub async fn run(
             text,
             model: Some(model.clone()),
             effort: None,
+            fit: Fit::default(),
         };
         let started = match engine.send(request).await {
             Ok(started) => started,

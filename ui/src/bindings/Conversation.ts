@@ -24,6 +24,11 @@ title_is_own: boolean,
  */
 model: ModelRef | null, 
 /**
+ * The models to ask when that one does not answer, in order; `None` is as the settings say, and
+ * an empty list is none.
+ */
+failover: Array<ModelRef> | null, 
+/**
  * The last message of the branch that is shown.
  */
 leaf: MessageId | null, 

@@ -49,6 +49,7 @@ impl Engine {
                 name: endpoint.name,
                 models,
                 error,
+                health: Vec::new(),
             });
         }
         if refresh {
@@ -157,6 +158,7 @@ impl Engine {
             name: "In-house".to_owned(),
             models,
             error,
+            health: Vec::new(),
         }
     }
 
@@ -171,6 +173,7 @@ impl Engine {
             context_tokens: None,
             output_tokens: None,
             images: false,
+            files: false,
             tools: false,
             efforts: Vec::new(),
             price: None,

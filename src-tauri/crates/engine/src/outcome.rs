@@ -105,6 +105,7 @@ impl Outcome {
             usage: sum(old.and_then(|old| old.usage.clone()), usage(&grown, before)),
             stop_reason,
             error,
+            attempts: Vec::new(),
             first_token_at: old
                 .and_then(|old| old.first_token_at)
                 .or(grown.first_token_at),
@@ -162,6 +163,11 @@ fn sum(first: Option<Usage>, second: Option<Usage>) -> Option<Usage> {
         cache_write_tokens: add(a.cache_write_tokens, b.cache_write_tokens),
         output_tokens: add(a.output_tokens, b.output_tokens),
         thinking_tokens: add(a.thinking_tokens, b.thinking_tokens),
+        reported_cost_usd: match (a.reported_cost_usd, b.reported_cost_usd) {
+            (Some(a), Some(b)) => Some(a + b),
+            // Of a sum, half is not reported.
+            _ => None,
+        },
         estimated: a.estimated || b.estimated,
     })
 }

@@ -2,8 +2,8 @@
 //! answer ended. Each commits what the person did before anything leaves the machine.
 
 use protocol::{
-    AppError, Conversation, ConversationId, EditMessage, Effort, ErrorCode, MessageId, ModelRef,
-    Part, RegenerateMessage, Role, SendMessage, TurnId, TurnStarted,
+    AppError, Conversation, ConversationId, EditMessage, Effort, ErrorCode, Fit, MessageId,
+    ModelRef, Part, RegenerateMessage, Role, SendMessage, TurnId, TurnStarted,
 };
 use store::{Question, Store};
 use tokio::sync::watch;
@@ -25,6 +25,7 @@ struct Asking {
     model: ModelRef,
     route: Route,
     effort: Option<Effort>,
+    fit: Fit,
 }
 
 impl Engine {
@@ -40,6 +41,7 @@ impl Engine {
             text,
             model,
             effort,
+            fit,
         } = request;
         let store = self.store()?;
         check_text(&text)?;
@@ -47,7 +49,7 @@ impl Engine {
             Some(id) => Some(living(&store, id).await?),
             None => None,
         };
-        let asking = self.choose(model, known.as_ref(), effort).await?;
+        let asking = self.choose(model, known.as_ref(), effort, fit).await?;
         let words = vec![Part::text(text.clone())];
         let (slot, question) = match known {
             Some(known) => (
@@ -69,6 +71,7 @@ impl Engine {
             text,
             model,
             effort,
+            fit,
         } = request;
         let store = self.store()?;
         check_text(&text)?;
@@ -77,7 +80,7 @@ impl Engine {
             return Err(invalid("only messages of your own can be edited"));
         }
         let conversation = living(&store, old.conversation_id).await?;
-        let asking = self.choose(model, Some(&conversation), effort).await?;
+        let asking = self.choose(model, Some(&conversation), effort, fit).await?;
         let slot = self.inner.turns.reserve(conversation.id)?;
         let words = vec![Part::text(text.clone())];
         let question = Question::After(conversation.id, old.parent_id, words);
@@ -94,6 +97,7 @@ impl Engine {
             message_id,
             model,
             effort,
+            fit,
         } = request;
         let store = self.store()?;
         let old = store.message(message_id).await?;
@@ -103,7 +107,7 @@ impl Engine {
             (Role::Assistant, Some(parent)) => store.message(parent).await?,
             (Role::Assistant, None) => return Err(invalid("this answer has no question")),
         };
-        let asking = self.choose(model, Some(&conversation), effort).await?;
+        let asking = self.choose(model, Some(&conversation), effort, fit).await?;
         let slot = self.inner.turns.reserve(conversation.id)?;
         let again = Question::Again(conversation.id, question.id);
         self.ask(store, Some(slot), again, question.text(), asking)
@@ -136,7 +140,7 @@ impl Engine {
             ));
         }
         let asking = self
-            .choose(old.model.clone(), Some(&conversation), None)
+            .choose(old.model.clone(), Some(&conversation), None, Fit::default())
             .await?;
         let slot = self.inner.turns.reserve(conversation.id)?;
         let old = store.reopen(id, clock::now_ms()).await?;
@@ -158,6 +162,7 @@ impl Engine {
             continued: Some(old),
             joined,
             effort: asking.effort,
+            fit: asking.fit,
         };
         self.begin(slot, draft, job);
         Ok(started)
@@ -200,6 +205,7 @@ impl Engine {
             model,
             route,
             effort,
+            fit,
         } = asking;
         let is_new = !matches!(question, Question::Again(..));
         let asked = store.ask(question, &model, clock::now_ms()).await?;
@@ -222,6 +228,7 @@ impl Engine {
             continued: None,
             joined: false,
             effort,
+            fit,
         };
         self.begin(slot, draft, job);
         let engine = self.clone();
@@ -247,6 +254,7 @@ impl Engine {
         model: Option<ModelRef>,
         conversation: Option<&Conversation>,
         effort: Option<Effort>,
+        fit: Fit,
     ) -> Result<Asking, AppError> {
         if self.inner.closing.is_cancelled() {
             return Err(AppError::new(
@@ -263,6 +271,7 @@ impl Engine {
             model,
             route,
             effort,
+            fit,
         })
     }
 }

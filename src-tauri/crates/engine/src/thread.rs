@@ -150,8 +150,10 @@ impl Engine {
             served_by: message.served_by,
             runs_at,
             usage: message.usage,
+            cost: message.cost,
             stop_reason: message.stop_reason,
             error: message.error,
+            attempts: message.attempts,
             can_continue,
             created_at: message.created_at,
             first_token_at: message.first_token_at,
@@ -172,6 +174,8 @@ impl Engine {
             message.parts = finish.parts;
             message.served_by = finish.served_by;
             message.usage = finish.usage;
+            message.cost = finish.cost;
+            message.attempts = finish.attempts;
             message.first_token_at = finish.first_token_at;
             message.finished_at = Some(finish.finished_at);
             return Newest::Unsaved;

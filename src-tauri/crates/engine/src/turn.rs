@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use jiff::tz::TimeZone;
-use protocol::{AppError, Effort, Message, MessageId, MessageState, Part, Role, Secret};
+use protocol::{AppError, Effort, Fit, Message, MessageId, MessageState, Part, Role, Secret};
 use providers::{ProviderError, ProviderEvent, Request, RequestMessage};
 use store::{Store, StoreError};
 
@@ -37,6 +37,8 @@ pub(crate) struct Job {
     /// Whether new text goes on in its last part.
     pub(crate) joined: bool,
     pub(crate) effort: Option<Effort>,
+    /// What becomes of messages that do not fit.
+    pub(crate) fit: Fit,
 }
 
 /// Writes the answer, to its stored end, and frees the conversation's place.

@@ -17,6 +17,12 @@ pub struct Conversation {
     pub title_is_own: bool,
     /// The model that the next message goes to.
     pub model: Option<ModelRef>,
+    /// The models to ask when that one does not answer, in order; `None` is as the settings say, and
+    /// an empty list is none.
+    pub failover: Option<Vec<ModelRef>>,
+    /// Whether nothing of it may leave this machine.
+    #[serde(default)]
+    pub local_only: bool,
     /// The last message of the branch that is shown.
     pub leaf: Option<MessageId>,
     /// Pinned to the top of the list.

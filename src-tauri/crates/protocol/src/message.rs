@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{AppError, AttachmentId, ConversationId, MessageId, ModelRef, ProviderId, Wire};
+use crate::{AppError, AttachmentId, ConversationId, Cost, MessageId, ModelRef, ProviderId, Wire};
 
 /// Who speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
@@ -57,7 +57,7 @@ pub enum StopReason {
 }
 
 /// Tokens of one answer. A number that the provider did not report is `None`, never zero.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
 #[ts(export)]
 pub struct Usage {
     /// All input tokens, those from a cache included.
@@ -76,6 +76,9 @@ pub struct Usage {
     /// Output tokens that were thinking.
     #[ts(type = "number | null")]
     pub thinking_tokens: Option<u64>,
+    /// What the provider says that the answer cost, in US dollars: OpenRouter and xAI do.
+    #[serde(default)]
+    pub reported_cost_usd: Option<f64>,
     /// Whether the numbers are our estimate and not the provider's.
     pub estimated: bool,
 }
@@ -187,6 +190,19 @@ impl Part {
     }
 }
 
+/// A model that was asked in vain before another one answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct Attempt {
+    /// The model.
+    pub model: ModelRef,
+    /// Why it did not answer.
+    pub error: AppError,
+    /// When that was known.
+    #[ts(type = "number")]
+    pub at: i64,
+}
+
 /// A message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 #[ts(export)]
@@ -209,10 +225,16 @@ pub struct Message {
     pub served_by: Option<ModelRef>,
     /// Tokens.
     pub usage: Option<Usage>,
+    /// What it cost; `None` when nobody knows.
+    #[serde(default)]
+    pub cost: Option<Cost>,
     /// Why the model stopped.
     pub stop_reason: Option<StopReason>,
     /// What went wrong.
     pub error: Option<AppError>,
+    /// Models of the failover chain that were asked in vain before, in order.
+    #[serde(default)]
+    pub attempts: Vec<Attempt>,
     /// When it was written or asked for.
     #[ts(type = "number")]
     pub created_at: i64,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use ts_rs::TS;
 
-use crate::AppError;
+use crate::{AppError, Health};
 
 /// A provider's name as used in `provider/model`: lower-case letters, digits, `-` and `_`, at most
 /// 64 bytes. `inhouse` is the model inside the application.
@@ -29,10 +29,20 @@ impl ProviderId {
     /// The provider of the model that runs inside the application.
     pub const INHOUSE: &'static str = "inhouse";
 
+    /// The provider under which the cluster in the in-house slot keeps its key; see
+    /// [`Cluster`](crate::Cluster).
+    pub const CLUSTER: &'static str = "inhouse-cluster";
+
     /// The in-house provider's id.
     #[must_use]
     pub fn inhouse() -> Self {
         Self(Self::INHOUSE.to_owned())
+    }
+
+    /// The id of the cluster in the in-house slot.
+    #[must_use]
+    pub fn cluster() -> Self {
+        Self(Self::CLUSTER.to_owned())
     }
 
     /// The name.
@@ -203,6 +213,9 @@ pub struct Price {
     pub input: f64,
     /// Input served from the provider's cache, when it prices that apart.
     pub cached_input: Option<f64>,
+    /// Input written into the provider's cache, when it prices that apart.
+    #[serde(default)]
+    pub cache_write: Option<f64>,
     /// Output, thinking included.
     pub output: f64,
     /// The day for which the price was recorded, `YYYY-MM-DD`.
@@ -225,6 +238,9 @@ pub struct Model {
     pub output_tokens: Option<u32>,
     /// Whether it takes images.
     pub images: bool,
+    /// Whether it takes PDF files as they are.
+    #[serde(default)]
+    pub files: bool,
     /// Whether it can call tools.
     pub tools: bool,
     /// The efforts it offers; empty when thinking cannot be steered.
@@ -250,6 +266,8 @@ pub struct ModelGroup {
     pub models: Vec<Model>,
     /// Why the list may be old or empty.
     pub error: Option<AppError>,
+    /// How those of its models have fared that were asked since the application was started.
+    pub health: Vec<Health>,
 }
 
 #[cfg(test)]

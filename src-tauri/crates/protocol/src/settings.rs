@@ -39,8 +39,44 @@ impl Default for Appearance {
     }
 }
 
+/// What happens to a message once a cap is reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum AtCap {
+    /// It is not sent.
+    #[default]
+    Block,
+    /// The in-house model answers it.
+    InHouse,
+}
+
+/// The most that a provider may cost in a day.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct ProviderCap {
+    /// The provider.
+    pub provider: ProviderId,
+    /// US dollars a day.
+    pub usd_per_day: f64,
+}
+
+/// The most that a day may cost. A call is let out while the day's known cost is below the cap, so
+/// that a day can exceed it by what one answer costs; one whose price nobody knows counts nothing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
+#[serde(default)]
+#[ts(export)]
+pub struct Caps {
+    /// US dollars a day, all providers together; `None` is no cap.
+    pub usd_per_day: Option<f64>,
+    /// Caps of single providers.
+    pub providers: Vec<ProviderCap>,
+    /// What happens then.
+    pub at_cap: AtCap,
+}
+
 /// All settings of a person. A field that an older file lacks takes its default.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 #[serde(default)]
 #[ts(export)]
 pub struct Settings {
@@ -58,6 +94,14 @@ pub struct Settings {
     pub instructions: String,
     /// Whether the first start was gone through.
     pub welcomed: bool,
+    /// The models to ask when the chosen one does not answer, in order, 8 at most; empty is off.
+    pub failover: Vec<ModelRef>,
+    /// The cluster that serves the in-house default model; `None` is this machine.
+    pub inhouse_cluster: Option<Cluster>,
+    /// Whether nothing may leave this machine: programs on it may be asked, other hosts not.
+    pub local_only: bool,
+    /// The most that a day may cost.
+    pub caps: Caps,
 }
 
 impl Default for Settings {
@@ -70,8 +114,25 @@ impl Default for Settings {
             recents: Vec::new(),
             instructions: String::new(),
             welcomed: false,
+            failover: Vec::new(),
+            inhouse_cluster: None,
+            local_only: false,
+            caps: Caps::default(),
         }
     }
+}
+
+/// Machines that serve the in-house model's weights behind one address that speaks Chat Completions:
+/// vLLM, SGLang or llama.cpp. Its key, if it takes one, is kept under [`ProviderId::CLUSTER`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct Cluster {
+    /// `http` or `https`, a host, and the path before `/chat/completions`.
+    pub base_url: String,
+    /// The model as the cluster names it, 1 to 256 bytes.
+    pub model: String,
+    /// How many answers it may write at once, 1 to 1,024; further ones wait.
+    pub max_concurrent: u16,
 }
 
 /// That a key was saved, without the key: enough to tell "the keyring lost it" from "none yet".
@@ -112,6 +173,20 @@ pub struct Endpoint {
     pub needs_key: bool,
     /// The key that was saved for it.
     pub key: Option<KeyRecord>,
+    /// What else its requests carry.
+    #[serde(default)]
+    pub headers: Vec<Header>,
+}
+
+/// A header of every request to an endpoint. It is kept in the database and shown: it is no place
+/// for a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct Header {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
 }
 
 /// An address that a person adds or changes. Its key, if any, goes to the vault by a way of its own.
@@ -122,8 +197,18 @@ pub struct EndpointDraft {
     pub id: Option<ProviderId>,
     /// A name for people, 1 to 64 characters.
     pub name: String,
-    /// `http` or `https`, a host, and the path before `/chat/completions`.
+    /// `http` or `https`, a host, and the path before `/chat/completions` and the like.
     pub base_url: String,
+    /// What it speaks.
+    #[serde(default = "chat")]
+    pub wire: Wire,
     /// Whether requests carry a key.
     pub needs_key: bool,
+    /// What else they carry: 16 headers at most.
+    #[serde(default)]
+    pub headers: Vec<Header>,
+}
+
+const fn chat() -> Wire {
+    Wire::Chat
 }

@@ -5,7 +5,9 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{AppError, Block, ConversationId, Effort, MessageId, ModelRef, PartKind, TurnId};
+use crate::{
+    AppError, Attempt, Block, ConversationId, Effort, Fit, MessageId, ModelRef, PartKind, TurnId,
+};
 
 /// A new message of the person.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
@@ -19,6 +21,10 @@ pub struct SendMessage {
     pub model: Option<ModelRef>,
     /// How hard to think; `None` leaves it to the model.
     pub effort: Option<Effort>,
+    /// What becomes of the oldest messages where not all fit the model's window.
+    #[serde(default)]
+    #[ts(as = "Option<Fit>", optional)]
+    pub fit: Fit,
 }
 
 /// Another wording of an earlier message: a sibling of it, and an answer to that.
@@ -35,6 +41,10 @@ pub struct EditMessage {
     #[serde(default)]
     #[ts(optional = nullable)]
     pub effort: Option<Effort>,
+    /// What becomes of the oldest messages where not all fit the model's window.
+    #[serde(default)]
+    #[ts(as = "Option<Fit>", optional)]
+    pub fit: Fit,
 }
 
 /// Another answer to the same message: a sibling of the given answer.
@@ -49,6 +59,10 @@ pub struct RegenerateMessage {
     #[serde(default)]
     #[ts(optional = nullable)]
     pub effort: Option<Effort>,
+    /// What becomes of the oldest messages where not all fit the model's window.
+    #[serde(default)]
+    #[ts(as = "Option<Fit>", optional)]
+    pub fit: Fit,
 }
 
 /// What a request for an answer has set in motion.
@@ -81,6 +95,24 @@ pub enum TurnEvent {
         message_id: MessageId,
         /// How many messages the model does not see.
         dropped_messages: u32,
+    },
+    /// The in-house model sums up the oldest messages, which do not fit.
+    Summarising {
+        /// The answer that will grow.
+        message_id: MessageId,
+        /// How many messages are summed up.
+        done: u32,
+        /// How many are to be.
+        total: u32,
+    },
+    /// A model did not answer, and the next of the failover chain is asked.
+    Switched {
+        /// The answer that will grow.
+        message_id: MessageId,
+        /// Which model did not, and why.
+        attempt: Attempt,
+        /// The model that is asked now.
+        model: ModelRef,
     },
     /// The in-house model reads the prompt.
     Reading {

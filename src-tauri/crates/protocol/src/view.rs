@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::{
-    AppError, Conversation, MessageId, MessageState, ModelRef, Role, RunsAt, StopReason, Usage,
+    AppError, Attempt, Conversation, Cost, MessageId, MessageState, ModelRef, Role, RunsAt,
+    StopReason, Usage,
 };
 
 /// A finished or growing piece of a part, one top-level element of its document.
@@ -88,10 +89,15 @@ pub struct MessageView {
     pub runs_at: Option<RunsAt>,
     /// Tokens.
     pub usage: Option<Usage>,
+    /// What it cost; `None` when nobody knows.
+    pub cost: Option<Cost>,
     /// Why the model stopped.
     pub stop_reason: Option<StopReason>,
     /// What went wrong.
     pub error: Option<AppError>,
+    /// Models of the failover chain that were asked in vain before, in order: why another one than
+    /// the chosen one answered.
+    pub attempts: Vec<Attempt>,
     /// Whether the answer can be gone on with; see [`Message::can_continue`](crate::Message).
     pub can_continue: bool,
     /// When it was written or asked for.

@@ -208,8 +208,10 @@ async fn stream(
         parts: vec![Part::text(text(n))],
         served_by: None,
         usage: None,
+        cost: None,
         stop_reason: None,
         error: None,
+        attempts: Vec::new(),
         first_token_at: Some(3),
         finished_at: 4,
     };

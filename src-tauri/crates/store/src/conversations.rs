@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::connection::Transaction;
 use crate::error::StoreError;
+use crate::rows::json;
 use crate::store::{Reader, Store};
 
 /// How long a conversation stays in the trash, in milliseconds: 30 days.
@@ -24,7 +25,8 @@ pub struct NewConversation {
     pub model: Option<ModelRef>,
 }
 
-const COLUMNS: &str = "SELECT c.id, c.title, c.title_is_own, c.model, m.id AS leaf, c.pinned,
+const COLUMNS: &str =
+    "SELECT c.id, c.title, c.title_is_own, c.model, c.failover, c.local_only, m.id AS leaf, c.pinned,
     c.created_at, c.updated_at, c.deleted_at
     FROM conversations c LEFT JOIN messages m ON m.key = c.leaf";
 
@@ -36,6 +38,10 @@ fn conversation(row: &SqliteRow) -> Result<Conversation, sqlx::Error> {
         model: row
             .try_get::<Option<String>, _>("model")?
             .and_then(|name| name.parse().ok()),
+        failover: row
+            .try_get::<Option<String>, _>("failover")?
+            .and_then(|json| serde_json::from_str(&json).ok()),
+        local_only: row.try_get("local_only")?,
         leaf: row
             .try_get::<Option<Uuid>, _>("leaf")?
             .map(MessageId::from_uuid),
@@ -138,6 +144,8 @@ impl Store {
             title: String::new(),
             title_is_own: false,
             model: new.model,
+            failover: None,
+            local_only: false,
             leaf: None,
             pinned: false,
             created_at: at,
@@ -196,6 +204,31 @@ impl Store {
         self.change(
             sqlx::query("UPDATE conversations SET model = ? WHERE id = ?")
                 .bind(model.map(ModelRef::to_string))
+                .bind(*id.as_uuid()),
+        )
+        .await
+    }
+
+    /// Sets the models that are asked when the conversation's own does not answer; `None` leaves it
+    /// to the settings.
+    pub async fn set_failover(
+        &self,
+        id: ConversationId,
+        chain: Option<&[ModelRef]>,
+    ) -> Result<(), StoreError> {
+        self.change(
+            sqlx::query("UPDATE conversations SET failover = ? WHERE id = ?")
+                .bind(chain.map(|chain| json(&chain)).transpose()?)
+                .bind(*id.as_uuid()),
+        )
+        .await
+    }
+
+    /// Says whether nothing of a conversation may leave this machine.
+    pub async fn set_local_only(&self, id: ConversationId, on: bool) -> Result<(), StoreError> {
+        self.change(
+            sqlx::query("UPDATE conversations SET local_only = ? WHERE id = ?")
+                .bind(on)
                 .bind(*id.as_uuid()),
         )
         .await

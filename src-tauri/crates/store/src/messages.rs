@@ -3,15 +3,15 @@
 //! message's parts in one transaction at the end.
 
 use protocol::{
-    AppError, ConversationId, Message, MessageId, MessageState, ModelRef, Part, PartKind,
-    StopReason, Usage,
+    AppError, Attempt, ConversationId, Cost, Message, MessageId, MessageState, ModelRef, Part,
+    PartKind, StopReason, Usage,
 };
 use sqlx::sqlite::SqliteConnection;
 
 use crate::connection::Transaction;
 use crate::error::StoreError;
 use crate::parts::{self, MAX_MESSAGE_BYTES, MAX_PARTS, PartRow};
-use crate::rows::{self, word};
+use crate::rows::{self, json, word};
 use crate::store::Store;
 use crate::tree::{self, New};
 
@@ -37,10 +37,14 @@ pub struct Finish {
     pub served_by: Option<ModelRef>,
     /// Tokens.
     pub usage: Option<Usage>,
+    /// What it cost.
+    pub cost: Option<Cost>,
     /// Why the model stopped.
     pub stop_reason: Option<StopReason>,
     /// What went wrong.
     pub error: Option<AppError>,
+    /// Models that were asked in vain before.
+    pub attempts: Vec<Attempt>,
     /// When the first token came.
     pub first_token_at: Option<i64>,
     /// When it ended.
@@ -114,8 +118,10 @@ impl Store {
             model: new.model,
             served_by: None,
             usage: None,
+            cost: None,
             stop_reason: None,
             error: None,
+            attempts: Vec::new(),
             created_at: at,
             first_token_at: None,
             finished_at: new.finished_at,
@@ -156,14 +162,10 @@ impl Store {
             });
         }
         let rows = parts::encode_all(&finish.parts)?;
-        let error = finish
-            .error
-            .as_ref()
-            .map(serde_json::to_string)
-            .transpose()
-            .map_err(|error| StoreError::Invalid {
-                reason: error.to_string(),
-            })?;
+        let error = finish.error.as_ref().map(json).transpose()?;
+        let cost = finish.cost.as_ref().map(json).transpose()?;
+        let attempts = Some(&finish.attempts).filter(|attempts| !attempts.is_empty());
+        let attempts = attempts.map(json).transpose()?;
         let mut transaction = Transaction::write(self.writer()).await?;
         let connection = transaction.on()?;
         let key = self.growing(connection, message).await?;
@@ -177,8 +179,9 @@ impl Store {
         sqlx::query(
             "UPDATE messages SET state = ?, owner = NULL, served_by = ?, input_tokens = ?,
                  cached_tokens = ?, cache_write_tokens = ?, output_tokens = ?,
-                 thinking_tokens = ?, usage_estimated = ?, stop_reason = ?, error = ?,
-                 first_token_at = coalesce(first_token_at, ?), finished_at = ? WHERE key = ?",
+                 thinking_tokens = ?, reported_cost_usd = ?, usage_estimated = ?, cost = ?,
+                 stop_reason = ?, error = ?,
+                 attempts = ?, first_token_at = coalesce(first_token_at, ?), finished_at = ? WHERE key = ?",
         )
         .bind(word(&finish.state)?)
         .bind(finish.served_by.as_ref().map(ModelRef::to_string))
@@ -187,9 +190,12 @@ impl Store {
         .bind(tokens(|usage| usage.cache_write_tokens))
         .bind(tokens(|usage| usage.output_tokens))
         .bind(tokens(|usage| usage.thinking_tokens))
+        .bind(usage.and_then(|usage| usage.reported_cost_usd))
         .bind(usage.map(|usage| usage.estimated))
+        .bind(cost)
         .bind(finish.stop_reason.as_ref().map(word).transpose()?)
         .bind(error)
+        .bind(attempts)
         .bind(finish.first_token_at)
         .bind(finish.finished_at)
         .bind(key)

@@ -12,10 +12,12 @@ use crate::error::StoreError;
 use crate::folder::{self, Folder};
 use crate::snapshots::{self, Kind};
 
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 5] = [
     include_str!("../migrations/0001_conversations.sql"),
     include_str!("../migrations/0002_search.sql"),
     include_str!("../migrations/0003_settings.sql"),
+    include_str!("../migrations/0004_ledger.sql"),
+    include_str!("../migrations/0005_switching.sql"),
 ];
 
 /// The schema's version that this build reads and writes: the number of its last step.
@@ -25,7 +27,7 @@ pub(crate) const NEWEST: i64 = STEPS.len() as i64;
 pub(crate) const APPLICATION_ID: i64 = 0x5049_4c46;
 
 /// Tables whose rows a migration must keep.
-const KEPT: [&str; 8] = [
+const KEPT: [&str; 10] = [
     "conversations",
     "messages",
     "parts",
@@ -34,6 +36,8 @@ const KEPT: [&str; 8] = [
     "part_attachments",
     "settings",
     "endpoints",
+    "ledger",
+    "summaries",
 ];
 
 /// Makes the database when there is none, and brings it to the newest version. The caller uses the

@@ -22,6 +22,13 @@ pub(crate) fn word<T: Serialize>(value: &T) -> Result<String, StoreError> {
     }
 }
 
+/// A value as JSON.
+pub(crate) fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Invalid {
+        reason: error.to_string(),
+    })
+}
+
 /// The value that a word stands for; `None` for a word that this version does not know.
 fn value<T: DeserializeOwned>(word: String) -> Option<T> {
     serde_json::from_value(serde_json::Value::String(word)).ok()
@@ -39,7 +46,8 @@ fn count(row: &SqliteRow, column: &str) -> Result<Option<u64>, sqlx::Error> {
     Ok(number.and_then(|number| u64::try_from(number).ok()))
 }
 
-fn usage(row: &SqliteRow) -> Result<Option<Usage>, sqlx::Error> {
+/// Tokens: the same columns of a message and of a ledger's entry.
+pub(crate) fn usage(row: &SqliteRow) -> Result<Option<Usage>, sqlx::Error> {
     let Some(estimated) = row.try_get::<Option<bool>, _>("usage_estimated")? else {
         return Ok(None);
     };
@@ -49,6 +57,7 @@ fn usage(row: &SqliteRow) -> Result<Option<Usage>, sqlx::Error> {
         cache_write_tokens: count(row, "cache_write_tokens")?,
         output_tokens: count(row, "output_tokens")?,
         thinking_tokens: count(row, "thinking_tokens")?,
+        reported_cost_usd: row.try_get("reported_cost_usd")?,
         estimated,
     }))
 }
@@ -70,8 +79,12 @@ fn message(row: &SqliteRow) -> Result<Message, sqlx::Error> {
         model: word("model")?.and_then(|name| name.parse().ok()),
         served_by: word("served_by")?.and_then(|name| name.parse().ok()),
         usage: usage(row)?,
+        cost: word("cost")?.and_then(|json| serde_json::from_str(&json).ok()),
         stop_reason: word("stop_reason")?.and_then(value),
         error: word("error")?.and_then(|json| serde_json::from_str(&json).ok()),
+        attempts: word("attempts")?
+            .and_then(|json| serde_json::from_str(&json).ok())
+            .unwrap_or_default(),
         created_at: row.try_get("created_at")?,
         first_token_at: row.try_get("first_token_at")?,
         finished_at: row.try_get("finished_at")?,

@@ -3,7 +3,7 @@
 use engine::TurnUpdate;
 use pretty_assertions::assert_eq;
 use protocol::{
-    ErrorCode, MessageState, ModelRef, PartView, Role, RunsAt, SendMessage, StopReason,
+    ErrorCode, Fit, MessageState, ModelRef, PartView, Role, RunsAt, SendMessage, StopReason,
 };
 use serde_json::json;
 
@@ -306,6 +306,7 @@ async fn a_refused_request_fails_and_a_retry_stands_beside_it() {
         message_id: started.message_id,
         model: None,
         effort: None,
+        fit: Fit::default(),
     };
     let retried = engine.regenerate(retry).await.unwrap();
     let mut stream = engine.attach(retried.message_id).unwrap();

@@ -2,7 +2,7 @@
 
 use engine::TurnUpdate;
 use pretty_assertions::assert_eq;
-use protocol::{EditMessage, Effort, ErrorCode, MessageView, Part, RegenerateMessage, SendMessage};
+use protocol::{EditMessage, Effort, ErrorCode, Fit, MessageView, Part, RegenerateMessage, SendMessage};
 
 use crate::scripted::{
     Server, add, beside, end, engine_and_server, exchange, model, question, shown,
@@ -27,6 +27,7 @@ async fn another_answer_and_another_wording_are_siblings() {
         message_id: first.message_id,
         model: None,
         effort: None,
+        fit: Fit::default(),
     };
     let other = engine.regenerate(again).await.unwrap();
     let call = server.call().await;
@@ -108,6 +109,7 @@ async fn a_question_that_was_never_answered_gets_an_answer() {
         message_id: left.id,
         model: None,
         effort: None,
+        fit: Fit::default(),
     };
     let answered = engine.regenerate(again).await.unwrap();
     assert_eq!(answered.user_message_id, None, "nothing was written anew");
@@ -126,6 +128,7 @@ async fn only_the_persons_own_messages_are_edited() {
         text: "mine".to_owned(),
         model: None,
         effort: None,
+        fit: Fit::default(),
     };
     assert_eq!(
         engine.edit(edit).await.unwrap_err().code,
@@ -232,6 +235,7 @@ async fn a_message_far_up_is_opened_with_what_stands_around_it() {
             text: "Q1".to_owned(),
             model: None,
             effort: None,
+            fit: Fit::default(),
         })
         .await
         .unwrap();

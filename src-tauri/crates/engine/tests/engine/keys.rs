@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use engine::{Engine, TurnUpdate};
 use futures::future::BoxFuture;
 use pretty_assertions::assert_eq;
-use protocol::{EndpointDraft, ErrorCode, KeyRecord, Secret, VaultState};
+use protocol::{EndpointDraft, ErrorCode, KeyRecord, Secret, VaultState, Wire};
 use serde_json::json;
 use tempfile::TempDir;
 use vault::{KeyStore, SessionKeys, VaultError};
@@ -114,6 +114,8 @@ async fn a_key_stays_with_the_origin_it_was_given_for() {
         name: "Mine".to_owned(),
         base_url: base_url.to_owned(),
         needs_key: true,
+        wire: Wire::Chat,
+        headers: Vec::new(),
     };
     engine.set_key(&endpoint.id, secret()).await.unwrap();
     let path = format!("{}/other", server.base_url);
@@ -144,6 +146,8 @@ async fn no_key_is_sent_in_clear_text() {
         name: "Far".to_owned(),
         base_url: base_url.to_owned(),
         needs_key,
+        wire: Wire::Chat,
+        headers: Vec::new(),
     };
     let clear = "http://api.example.com/v1";
     let refused = engine.save_endpoint(draft(clear, true)).await.unwrap_err();
@@ -187,6 +191,8 @@ async fn an_address_is_checked_when_it_is_saved() {
             name: name.to_owned(),
             base_url: base_url.to_owned(),
             needs_key: false,
+            wire: Wire::Chat,
+            headers: Vec::new(),
         })
     };
     for (name, url, part) in [

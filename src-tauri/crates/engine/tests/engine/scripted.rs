@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use engine::{Change, Config, Engine, Paths, TurnStream, TurnUpdate, WorkerCommand};
 use protocol::{
-    ConversationId, Endpoint, EndpointDraft, MessageId, MessageView, ModelRef, PartView,
-    SendMessage, TurnStarted,
+    ConversationId, Endpoint, EndpointDraft, Fit, MessageId, MessageView, ModelRef, PartView,
+    SendMessage, TurnStarted, Wire,
 };
 use serde_json::{Value, json};
 use store::{Opened, Store};
@@ -211,6 +211,8 @@ pub(crate) async fn add(engine: &Engine, name: &str, server: &Server, needs_key:
         name: name.to_owned(),
         base_url,
         needs_key,
+        wire: Wire::Chat,
+        headers: Vec::new(),
     };
     engine.save_endpoint(draft).await.unwrap()
 }
@@ -226,6 +228,7 @@ pub(crate) fn question(conversation: Option<ConversationId>, text: &str) -> Send
         text: text.to_owned(),
         model: Some(model("scripted/model-a")),
         effort: None,
+        fit: Fit::default(),
     }
 }
 

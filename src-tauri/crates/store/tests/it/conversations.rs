@@ -143,6 +143,7 @@ async fn settings_endpoints_and_seen_models_are_kept() {
         wire: Wire::Chat,
         needs_key: false,
         key: None,
+        headers: Vec::new(),
     };
     store.save_endpoint(&endpoint).await.unwrap();
     let renamed = Endpoint {

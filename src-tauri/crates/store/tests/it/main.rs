@@ -83,8 +83,10 @@ fn finish(state: MessageState, parts: Vec<Part>) -> Finish {
         parts,
         served_by: None,
         usage: None,
+        cost: None,
         stop_reason: None,
         error: None,
+        attempts: Vec::new(),
         first_token_at: None,
         finished_at: 9,
     }

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use pretty_assertions::assert_eq;
 use protocol::{
-    AppError, ErrorCode, MessageId, MessageState, ModelRef, Part, PartKind, Role, StopReason, Usage,
+    AppError, Attempt, Cost, ErrorCode, MessageId, MessageState, ModelRef, Part, PartKind, Role,
+    StopReason, Usage,
 };
 use store::{BranchPage, DraftDelta, Finish, MAX_MESSAGE_BYTES, StoreError};
 
@@ -77,10 +78,21 @@ async fn an_answer_grows_by_checkpoints_and_ends_in_one_step() {
             input_tokens: Some(10),
             cache_write_tokens: Some(2),
             output_tokens: Some(3),
+            reported_cost_usd: Some(0.25),
             ..Usage::default()
+        }),
+        cost: Some(Cost {
+            usd: 0.25,
+            estimated: false,
+            as_of: None,
         }),
         stop_reason: Some(StopReason::EndTurn),
         error: Some(AppError::new(ErrorCode::Interrupted, "not really")),
+        attempts: vec![Attempt {
+            model: model.clone(),
+            error: AppError::new(ErrorCode::Overloaded, "busy"),
+            at: 3,
+        }],
         first_token_at: Some(4),
         finished_at: 6,
     };
@@ -89,6 +101,8 @@ async fn an_answer_grows_by_checkpoints_and_ends_in_one_step() {
     assert_eq!(done.parts, end.parts);
     assert_eq!(done.model, Some(model));
     assert_eq!(done.served_by, end.served_by);
+    assert_eq!(done.cost, end.cost);
+    assert_eq!(done.attempts, end.attempts);
     assert_eq!(
         done.usage, end.usage,
         "a number that is not known stays unknown"
