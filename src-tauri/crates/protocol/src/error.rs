@@ -45,10 +45,34 @@ pub enum ErrorCode {
     ReadOnly,
     /// The disk is full.
     DiskFull,
+    /// Nothing may leave this machine: ask a model on it, or switch local-only off.
+    LocalOnly,
+    /// The day's spending cap is reached: raise it, or ask a model on this machine.
+    CapReached,
     /// An answer is already being written in this conversation.
     Busy,
     /// Something this version has no better word for.
     Unknown,
+}
+
+/// What a person can do about an error, where one thing stands out: the window offers it as a
+/// button, and the message says the same in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(export)]
+pub enum ErrorAction {
+    /// Set another key, or the one that is missing.
+    FixKey,
+    /// Send it again after the wait of `retry_after_ms`, which is there.
+    Wait,
+    /// Choose another model.
+    SwitchModel,
+    /// Make the conversation shorter.
+    Shorten,
+    /// Go on with the answer that was cut off.
+    Continue,
+    /// Send it again.
+    Retry,
 }
 
 /// An error at the edge.
@@ -64,16 +88,60 @@ pub struct AppError {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional, type = "number")]
     pub retry_after_ms: Option<u64>,
+    /// What to do about it, where one thing stands out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub action: Option<ErrorAction>,
+    /// The provider's id of the request, for a report to it: at most 130 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub request_id: Option<String>,
+}
+
+impl ErrorCode {
+    /// What can be done about most errors of this kind.
+    #[must_use]
+    pub const fn action(self) -> Option<ErrorAction> {
+        match self {
+            Self::Auth | Self::KeyLost => Some(ErrorAction::FixKey),
+            Self::Quota | Self::Refused => Some(ErrorAction::SwitchModel),
+            Self::ContextOverflow => Some(ErrorAction::Shorten),
+            Self::Interrupted => Some(ErrorAction::Continue),
+            Self::RateLimited
+            | Self::Overloaded
+            | Self::Network
+            | Self::VaultLocked
+            | Self::Storage
+            | Self::DiskFull
+            | Self::Unknown => Some(ErrorAction::Retry),
+            Self::InvalidRequest
+            | Self::NotFound
+            | Self::ModelMissing
+            | Self::ModelInvalid
+            | Self::VaultUnavailable
+            | Self::ReadOnly
+            | Self::Busy => None,
+        }
+    }
 }
 
 impl AppError {
-    /// An error of the given kind.
+    /// An error of the given kind, with the action that fits most of them.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             code,
             message: message.into(),
             retry_after_ms: None,
+            action: code.action(),
+            request_id: None,
         }
+    }
+
+    /// The same error with another action, or none.
+    #[must_use]
+    pub fn with_action(mut self, action: Option<ErrorAction>) -> Self {
+        self.action = action;
+        self
     }
 
     /// Whether the same request may succeed when it is simply sent again.
@@ -99,7 +167,9 @@ impl AppError {
             | ErrorCode::KeyLost
             | ErrorCode::Storage
             | ErrorCode::ReadOnly
-            | ErrorCode::DiskFull => false,
+            | ErrorCode::DiskFull
+            | ErrorCode::LocalOnly
+            | ErrorCode::CapReached => false,
         }
     }
 }
