@@ -29,6 +29,10 @@ model: ModelRef | null,
  */
 failover: Array<ModelRef> | null, 
 /**
+ * Whether nothing of it may leave this machine.
+ */
+local_only: boolean, 
+/**
  * The last message of the branch that is shown.
  */
 leaf: MessageId | null, 

@@ -3,4 +3,4 @@
 /**
  * What kind of thing went wrong: a closed set, each with something a person can do about it.
  */
-export type ErrorCode = "auth" | "quota" | "rate_limited" | "overloaded" | "context_overflow" | "refused" | "invalid_request" | "not_found" | "network" | "interrupted" | "model_missing" | "model_invalid" | "vault_locked" | "vault_unavailable" | "key_lost" | "storage" | "read_only" | "disk_full" | "busy" | "unknown";
+export type ErrorCode = "auth" | "quota" | "rate_limited" | "overloaded" | "context_overflow" | "refused" | "invalid_request" | "not_found" | "network" | "interrupted" | "model_missing" | "model_invalid" | "vault_locked" | "vault_unavailable" | "key_lost" | "storage" | "read_only" | "disk_full" | "local_only" | "cap_reached" | "busy" | "unknown";

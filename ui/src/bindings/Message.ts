@@ -2,6 +2,7 @@
 import type { AppError } from "./AppError";
 import type { Attempt } from "./Attempt";
 import type { ConversationId } from "./ConversationId";
+import type { Cost } from "./Cost";
 import type { MessageId } from "./MessageId";
 import type { MessageState } from "./MessageState";
 import type { ModelRef } from "./ModelRef";
@@ -50,6 +51,10 @@ served_by: ModelRef | null,
  * Tokens.
  */
 usage: Usage | null, 
+/**
+ * What it cost; `None` when nobody knows.
+ */
+cost: Cost | null, 
 /**
  * Why the model stopped.
  */

@@ -13,6 +13,10 @@ input: number,
  */
 cached_input: number | null, 
 /**
+ * Input written into the provider's cache, when it prices that apart.
+ */
+cache_write: number | null, 
+/**
  * Output, thinking included.
  */
 output: number, 

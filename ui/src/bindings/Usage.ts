@@ -25,6 +25,10 @@ output_tokens: number | null,
  */
 thinking_tokens: number | null, 
 /**
+ * What the provider says that the answer cost, in US dollars: OpenRouter and xAI do.
+ */
+reported_cost_usd: number | null, 
+/**
  * Whether the numbers are our estimate and not the provider's.
  */
 estimated: boolean, };

@@ -41,6 +41,8 @@ export const ADVICE: Record<ErrorCode, Advice> = {
   storage: { title: 'It could not be saved, and nothing was changed', actions: ['retry'] },
   read_only: { title: 'This history is shown read-only', actions: [] },
   disk_full: { title: 'The disk is full', actions: ['retry'] },
+  local_only: { title: 'Nothing may leave this machine', actions: ['switch-model'] },
+  cap_reached: { title: 'The spending cap is reached', actions: ['switch-model'] },
   busy: { title: 'An answer is already being written here', actions: ['retry'] },
   unknown: { title: 'Something went wrong', actions: ['retry', 'switch-model'] },
 };

@@ -103,6 +103,7 @@ impl Outcome {
             served_by: served_by(draft, &grown)
                 .or_else(|| old.and_then(|old| old.served_by.clone())),
             usage: sum(old.and_then(|old| old.usage.clone()), usage(&grown, before)),
+            cost: None,
             stop_reason,
             error,
             attempts: Vec::new(),

@@ -188,6 +188,7 @@ fn usage(tokens: Tokens) -> Usage {
         cache_write_tokens: None,
         output_tokens: Some(u64::from(tokens.output)),
         thinking_tokens: None,
+        reported_cost_usd: None,
         estimated: false,
     }
 }
