@@ -104,7 +104,9 @@ impl ErrorCode {
     pub const fn action(self) -> Option<ErrorAction> {
         match self {
             Self::Auth | Self::KeyLost => Some(ErrorAction::FixKey),
-            Self::Quota | Self::Refused => Some(ErrorAction::SwitchModel),
+            Self::Quota | Self::Refused | Self::LocalOnly | Self::CapReached => {
+                Some(ErrorAction::SwitchModel)
+            }
             Self::ContextOverflow => Some(ErrorAction::Shorten),
             Self::Interrupted => Some(ErrorAction::Continue),
             Self::RateLimited
