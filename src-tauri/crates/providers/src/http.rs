@@ -4,6 +4,7 @@
 //! there are no cookies and no referrer. Answers of this machine's own servers bypass proxies.
 
 mod retry;
+mod traffic;
 
 use std::error::Error;
 use std::io;
@@ -17,6 +18,7 @@ use tokio::time::timeout;
 use url::Url;
 
 pub use self::retry::Retries;
+pub use self::traffic::Traffic;
 use crate::dialect::Refusals;
 use crate::error::classify;
 use crate::error::scrub::scrub;
@@ -83,6 +85,7 @@ pub struct Http {
     local: Client,
     limits: Limits,
     refusals: Refusals,
+    traffic: Traffic,
 }
 
 /// A request to send.
@@ -135,7 +138,17 @@ impl Http {
             local,
             limits,
             refusals: Refusals::default(),
+            traffic: Traffic::default(),
         })
+    }
+
+    /// The same client, whose bytes are counted there.
+    #[must_use]
+    pub fn counted(&self, traffic: Traffic) -> Self {
+        Self {
+            traffic,
+            ..self.clone()
+        }
     }
 
     /// The limits that it keeps.
@@ -207,9 +220,15 @@ impl Http {
             Ask::List | Ask::Fact(_) => self.limits.headers_list,
             Ask::Answer(_) => self.headers_limit(&call.url),
         };
+        let sending = self.traffic.sending(&call.ask);
         let response = match timeout(limit, request.headers(headers.clone()).send()).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err((not_sent(&call.url, &error), None)),
+            Ok(Err(error)) => {
+                if error.is_connect() {
+                    sending.take_back();
+                }
+                return Err((not_sent(&call.url, &error), None));
+            }
             Err(_) => return Err((silent(&call.url, limit, ErrorKind::Network), None)),
         };
         let status = response.status();
@@ -237,7 +256,11 @@ impl Http {
         limit: Duration,
     ) -> Result<Option<Bytes>, Fault> {
         match timeout(limit, response.chunk()).await {
-            Ok(Ok(chunk)) => Ok(chunk),
+            Ok(Ok(chunk)) => {
+                self.traffic
+                    .count_received(chunk.as_ref().map_or(0, Bytes::len));
+                Ok(chunk)
+            }
             Ok(Err(error)) => Err(Fault::new(
                 ErrorKind::Interrupted,
                 format!(

@@ -30,7 +30,7 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
 }
 
 /// The value that a word stands for; `None` for a word that this version does not know.
-fn value<T: DeserializeOwned>(word: String) -> Option<T> {
+pub(crate) fn value<T: DeserializeOwned>(word: String) -> Option<T> {
     serde_json::from_value(serde_json::Value::String(word)).ok()
 }
 
