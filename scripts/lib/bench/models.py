@@ -139,15 +139,16 @@ def prompt_rate(answer):
 def speed(ours, peer, bench, rounds):
     """Decode and prompt rates of each round: ours, the server's, and llama-bench's where there is one;
     and in how many rounds the two texts were the same. The sides take turns at being first, for a
-    machine changes its speed from one minute to the next."""
+    machine changes its speed from one minute to the next. Each side has two chats and goes on in them:
+    every further one that is kept in the cache costs a small model a few of a hundred."""
     rates = {"decode": ([], [], []), "prompt": ([], [], [])}
     same = 0
     for turn in range(rounds + 1):
         answers = []
         sides = list(enumerate((ours, peer)))
         for side, model in sides if turn % 2 else reversed(sides):
-            writing = model.ask([f"Round {turn}. Tell me a long story about the sea."], 96, f"w{turn}")
-            reading = model.ask([f"Round {turn}. " + STORY * 12 + "Say yes."], 2, f"r{turn}")
+            writing = model.ask([f"Round {turn}. Tell me a long story about the sea."], 96, "writing")
+            reading = model.ask([f"Round {turn}. " + STORY * 12 + "Say yes."], 2, "reading")
             answers.append(writing["text"])
             # The first round loads and warms; it is not counted.
             if turn:
