@@ -21,6 +21,17 @@ pub(crate) fn day(at: i64, zone: &TimeZone) -> Date {
     zone.to_datetime(at).date()
 }
 
+/// When the day of the calendar began, in milliseconds UTC, that a time falls on in a time zone.
+pub(crate) fn day_began(at: i64, zone: &TimeZone) -> i64 {
+    began(day(at, zone), zone)
+}
+
+/// When a day begins in a time zone, in milliseconds UTC.
+pub(crate) fn began(day: Date, zone: &TimeZone) -> i64 {
+    day.to_zoned(zone.clone())
+        .map_or(0, |midnight| midnight.timestamp().as_millisecond())
+}
+
 /// A day in words, as `Monday, 23 November 2026`.
 pub(crate) fn in_words(day: Date) -> String {
     day.strftime("%A, %-d %B %Y").to_string()
@@ -30,7 +41,7 @@ pub(crate) fn in_words(day: Date) -> String {
 mod tests {
     use jiff::tz::{TimeZone, offset};
 
-    use super::{day, in_words};
+    use super::{day, day_began, in_words};
 
     #[test]
     fn days_have_their_names() {
@@ -41,6 +52,15 @@ mod tests {
         assert_eq!(words(1_795_478_400_000), "Tuesday, 24 November 2026");
         assert_eq!(words(-1), "Wednesday, 31 December 1969");
         assert_eq!(words(i64::MAX), "Thursday, 1 January 1970");
+    }
+
+    #[test]
+    fn a_day_begins_where_the_person_is() {
+        let noon = 1_795_435_200_000;
+        let hour = 3_600_000;
+        assert_eq!(day_began(noon, &TimeZone::UTC), noon - 12 * hour);
+        let zone = TimeZone::fixed(offset(9));
+        assert_eq!(day_began(noon, &zone), noon - 21 * hour);
     }
 
     #[test]

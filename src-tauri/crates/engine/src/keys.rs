@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use protocol::{AppError, Endpoint, ErrorCode, KeyRecord, Model, ProviderId, Secret, VaultState};
+use protocol::{
+    AppError, Endpoint, ErrorCode, KeyRecord, Model, ProviderId, Purpose, Secret, VaultState,
+};
 
 use crate::endpoints::may_carry_key;
 use crate::{Change, Engine, clock};
@@ -64,7 +66,9 @@ impl Engine {
     /// Why they do not: `Auth`, `Network`, `KeyLost` and the other kinds.
     pub async fn test_endpoint(&self, provider: &ProviderId) -> Result<Vec<Model>, AppError> {
         let endpoint = self.endpoint(provider).await?;
-        let models = self.ask_for_models(&endpoint, TEST_LIMIT).await?;
+        let models = self
+            .ask_for_models(&endpoint, Purpose::TestKey, TEST_LIMIT)
+            .await?;
         self.announce(Change::Models);
         Ok(models)
     }

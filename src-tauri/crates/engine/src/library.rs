@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use protocol::{AppError, ErrorCode, LibraryEntry, LibraryState, PullProgress};
+use protocol::{AppError, CallOutcome, ErrorCode, LibraryEntry, LibraryState, PullProgress};
 use tokio_util::sync::CancellationToken;
 
+use crate::egress::Record;
 use crate::{Change, Engine};
 
 /// A download's entry among those that run, gone when the download is.
@@ -25,6 +26,46 @@ impl Drop for Pull<'_> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         pulls.remove(&self.id);
+    }
+}
+
+/// A download whose bytes are counted as it tells of them.
+struct Watched<F> {
+    record: Record,
+    progress: F,
+    /// Bytes that were there when it last told; `None` before it did.
+    seen: Option<u64>,
+}
+
+impl<F: FnMut(PullProgress) + Send> Watched<F> {
+    const fn new(record: Record, progress: F) -> Self {
+        Self {
+            record,
+            progress,
+            seen: None,
+        }
+    }
+
+    fn see(&mut self, step: PullProgress) {
+        if let PullProgress::Fetching { source, done, .. } = &step {
+            let new = done.saturating_sub(self.seen.unwrap_or(*done));
+            self.record.note_fetched(source, new);
+            self.seen = Some(*done);
+        }
+        (self.progress)(step);
+    }
+
+    async fn end(self, fetched: &Result<LibraryEntry, AppError>) {
+        let outcome = match fetched {
+            // It was here already, or was refused here: nobody was asked.
+            Ok(_) if self.seen.is_none() => return self.record.discard(),
+            Err(error) if self.seen.is_none() && is_of_this_machine(error.code) => {
+                return self.record.discard();
+            }
+            Err(error) if error.code == ErrorCode::Interrupted => CallOutcome::Cancelled,
+            other => CallOutcome::of(other),
+        };
+        self.record.end(outcome, None).await;
     }
 }
 
@@ -76,15 +117,20 @@ impl Engine {
         id: &str,
         progress: impl FnMut(PullProgress) + Send,
     ) -> Result<LibraryEntry, AppError> {
+        let mut watched = Watched::new(self.permit_download(id).await?, progress);
         let pull = self.begin_pull(id)?;
-        let fetched = self
-            .inner
-            .inhouse
-            .library()
-            .pull(id, progress, &pull.cancel)
-            .await;
+        let library = self.inner.inhouse.library();
+        let fetched = library
+            .pull(id, |step| watched.see(step), &pull.cancel)
+            .await
+            .map_err(AppError::from);
+        match &fetched {
+            // The catalogue does not name it.
+            Err(error) if error.code == ErrorCode::NotFound => watched.record.discard(),
+            other => watched.end(other).await,
+        }
         self.announce_library();
-        Ok(fetched?)
+        fetched
     }
 
     /// Fetches any GGUF file from a repository (`owner/name`) of the model hub, as [`pull`](Self::pull).
@@ -97,13 +143,17 @@ impl Engine {
         file: &str,
         progress: impl FnMut(PullProgress) + Send,
     ) -> Result<LibraryEntry, AppError> {
-        let pull = self.begin_pull(&format!("{repository}/{file}"))?;
+        let id = format!("{repository}/{file}");
+        let mut watched = Watched::new(self.permit_download(&id).await?, progress);
+        let pull = self.begin_pull(&id)?;
         let library = self.inner.inhouse.library();
         let fetched = library
-            .pull_from_hub(repository, file, progress, &pull.cancel)
-            .await;
+            .pull_from_hub(repository, file, |step| watched.see(step), &pull.cancel)
+            .await
+            .map_err(AppError::from);
+        watched.end(&fetched).await;
         self.announce_library();
-        Ok(fetched?)
+        fetched
     }
 
     /// Stops fetching a model; what has come is kept for the next time.
@@ -164,6 +214,14 @@ impl Engine {
         self.announce(Change::Library);
         self.announce(Change::Models);
     }
+}
+
+/// Whether a download ended so before anybody was asked, when no byte of it has come.
+const fn is_of_this_machine(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::Busy | ErrorCode::InvalidRequest | ErrorCode::DiskFull | ErrorCode::Storage
+    )
 }
 
 fn any_unchecked(entries: &[LibraryEntry]) -> bool {

@@ -1,6 +1,6 @@
 //! What the person set: read leniently, checked before it is written.
 
-use protocol::{AppError, ErrorCode, ModelRef, Settings};
+use protocol::{AppError, Caps, ErrorCode, ModelRef, Settings};
 
 use crate::{Change, Engine};
 
@@ -14,6 +14,7 @@ const HOTKEY_BYTES: usize = 64;
 const NO_HOTKEY: &str = "hotkey: a key such as Ctrl+Shift+Space, or nothing to switch it off";
 const FAVOURITES: usize = 64;
 const RECENTS: usize = 8;
+const CAPS: usize = 128;
 
 impl Engine {
     /// The person's settings; defaults where nothing was set.
@@ -26,6 +27,22 @@ impl Engine {
         };
         let stored = self.as_far_as_readable(reader.setting(KEY).await)?;
         Ok(stored.and_then(|json| parse(&json)).unwrap_or_default())
+    }
+
+    /// The settings, where a default in the place of what cannot be read would let something out.
+    ///
+    /// # Errors
+    /// The store's; `Storage` when what is stored is unreadable.
+    pub(crate) async fn binding_settings(&self) -> Result<Settings, AppError> {
+        let Some(json) = self.readable()?.setting(KEY).await? else {
+            return Ok(Settings::default());
+        };
+        parse(&json).ok_or_else(|| {
+            AppError::new(
+                ErrorCode::Storage,
+                "the stored settings are unreadable, so nothing is sent: save them anew in the settings",
+            )
+        })
     }
 
     /// Saves the settings and gives them back. The recent models stay as they are: the engine notes
@@ -138,6 +155,7 @@ fn check(settings: &Settings) -> Result<(), AppError> {
         hotkey,
         favourites,
         instructions,
+        caps,
         ..
     } = settings;
     let wrong = if !(80..=160).contains(&appearance.text_percent) {
@@ -148,15 +166,33 @@ fn check(settings: &Settings) -> Result<(), AppError> {
         "favourites: 64 models at most"
     } else if instructions.len() > INSTRUCTIONS_BYTES {
         "instructions: 8 KiB at most"
+    } else if !are_caps(caps) {
+        "caps: an amount of 0 to 1,000,000 USD each, and one for a provider"
     } else {
         return Ok(());
     };
     Err(AppError::new(ErrorCode::InvalidRequest, wrong))
 }
 
+fn are_caps(caps: &Caps) -> bool {
+    let mut providers: Vec<&str> = caps
+        .providers
+        .iter()
+        .map(|cap| cap.provider.as_str())
+        .collect();
+    providers.sort_unstable();
+    let count = providers.len();
+    providers.dedup();
+    let amounts = caps.providers.iter().map(|cap| cap.usd_per_day);
+    let mut amounts = amounts.chain(caps.usd_per_day);
+    count == providers.len()
+        && count <= CAPS
+        && amounts.all(|usd| (0.0..=1_000_000.0).contains(&usd))
+}
+
 #[cfg(test)]
 mod tests {
-    use protocol::{Appearance, Settings};
+    use protocol::{Appearance, Caps, Settings};
 
     use super::{check, parse};
 
@@ -177,6 +213,16 @@ mod tests {
                 "hotkey",
                 Settings {
                     hotkey: "x".repeat(65),
+                    ..Settings::default()
+                },
+            ),
+            (
+                "caps",
+                Settings {
+                    caps: Caps {
+                        usd_per_day: Some(f64::NAN),
+                        ..Caps::default()
+                    },
                     ..Settings::default()
                 },
             ),

@@ -23,6 +23,6 @@ mod provider;
 mod worker;
 
 pub use config::{Config, WorkerCommand};
-pub use library::{DEFAULT, Library, LibraryError, Resolved, SMALL};
+pub use library::{DEFAULT, HUB_HOST, Library, LibraryError, Resolved, SMALL};
 pub use provider::{Answering, Inhouse};
 pub use worker::worker_main;

@@ -25,6 +25,7 @@ use checked::{Checks, Standing, Verdict};
 
 pub(crate) use checked::Stamp;
 pub use error::LibraryError;
+pub use hub::HUB_HOST;
 
 /// Files of the person's own that are listed at most.
 const MAX_FILES: usize = 256;

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{ConversationId, ErrorCode, MessageId, ModelRef, ProviderId, RunsAt, Usage};
+use crate::{AppError, ConversationId, ErrorCode, MessageId, ModelRef, ProviderId, RunsAt, Usage};
 
 /// What an answer or a call cost. What is not known is no `Cost` at all, and never one of zero.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
@@ -57,6 +57,17 @@ pub enum CallOutcome {
         /// `local_only` or `cap_reached`.
         code: ErrorCode,
     },
+}
+
+impl CallOutcome {
+    /// How a call ended that gave this.
+    #[must_use]
+    pub const fn of<T>(given: &Result<T, AppError>) -> Self {
+        match given {
+            Ok(_) => Self::Ok,
+            Err(error) => Self::Failed { code: error.code },
+        }
+    }
 }
 
 /// An outbound call, after its end. Nothing of what it said and no key is in it.

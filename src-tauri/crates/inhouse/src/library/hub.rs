@@ -15,6 +15,8 @@ use url::{Host, Url};
 use super::LibraryError;
 use super::fetch::Progress;
 
+/// The hub's host.
+pub const HUB_HOST: &str = "huggingface.co";
 const HUB: &str = "https://huggingface.co/";
 const CONNECT: Duration = Duration::from_secs(5);
 const READ: Duration = Duration::from_secs(30);

@@ -10,6 +10,7 @@
 mod ask;
 mod conversations;
 mod messages;
+mod ledger;
 mod migrations;
 mod processes;
 mod recovery;
