@@ -242,6 +242,18 @@ describe('the greeting', () => {
     await click('welcome-skip');
     expect([find('welcome'), field()?.tagName]).toEqual([null, 'TEXTAREA']);
   });
+
+  it('says that the hotkey works as soon as it does', async () => {
+    settings.welcomed = false;
+    stage.plays['hotkey_state'] = () => ({ route: 'off' });
+    await opens('main');
+    settings.welcomed = true;
+    await click('welcome-next');
+    expect(find('hotkey-route').dataset.route).toBe('off');
+    stage.tell('hotkey-changed', { route: 'grabbed', key: 'Ctrl+Shift+Space' });
+    await settled();
+    expect(find('hotkey-route').dataset.route).toBe('grabbed');
+  });
 });
 
 describe('the quick window', () => {
