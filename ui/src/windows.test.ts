@@ -42,6 +42,7 @@ async function opens(window: 'main' | 'quick'): Promise<void> {
     list_library: () => library,
     resize_quick: () => undefined,
     hide_quick: () => undefined,
+    hotkey_state: () => ({ route: 'off' }),
   });
   const { mount, unmount } = await import('svelte');
   const { default: Page } = await (window === 'main' ? import('./App.svelte') : import('./Quick.svelte'));
@@ -245,7 +246,6 @@ describe('the greeting', () => {
 
   it('says that the hotkey works as soon as it does', async () => {
     settings.welcomed = false;
-    stage.plays['hotkey_state'] = () => ({ route: 'off' });
     await opens('main');
     settings.welcomed = true;
     await click('welcome-next');
