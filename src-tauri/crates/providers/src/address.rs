@@ -42,6 +42,9 @@ pub enum AddressError {
         /// `?` or `#`.
         mark: char,
     },
+    /// It is an example that the person has yet to complete: somebody else may be there.
+    #[error("base URL: put the name of your own resource in place of YOUR-RESOURCE")]
+    Placeholder,
     /// It is the address of one function and not of the API.
     #[error("base URL: leave out {suffix} at the end: {instead}")]
     Pasted {
@@ -73,6 +76,9 @@ pub fn base_url(text: &str) -> Result<Url, AddressError> {
     let lower = text.to_ascii_lowercase();
     if !lower.starts_with("http://") && !lower.starts_with("https://") {
         return Err(AddressError::Scheme);
+    }
+    if lower.contains("your-resource") {
+        return Err(AddressError::Placeholder);
     }
     let mut url = Url::parse(text).map_err(|error| AddressError::Malformed {
         reason: error.to_string(),
@@ -197,6 +203,10 @@ mod tests {
                 AddressError::Query { mark: '#' },
             ),
             ("http://localhost:11434/v1/chat/completions/", pasted),
+            (
+                "https://YOUR-RESOURCE.services.ai.azure.com/openai/v1",
+                AddressError::Placeholder,
+            ),
         ] {
             let error = base_url(text).unwrap_err();
             assert_eq!(error, expected, "{text}");

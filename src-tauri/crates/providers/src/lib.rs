@@ -10,8 +10,9 @@
 //! - `sse`, `wire`: framing, and one pair of encoder and mapper a wire. A new wire is a module
 //!   there and an arm in each of its four functions.
 //! - `catalog`: providers and models as data. A new provider is an entry, not code.
-//! - `openai`: the provider at an address that speaks Chat Completions; `models`, its lists, and
-//!   `ollama`, what that server tells beside them; `dialect`, what a server has refused.
+//! - `remote`: the provider at any address, on any wire; `headers`, what its requests carry;
+//!   `models`, its lists, and `ollama`, what that server tells beside them; `dialect`, what a server
+//!   has refused.
 //! - `replay`: the wires on their own, for `pilotfish debug`.
 
 mod address;
@@ -20,22 +21,27 @@ mod catalog;
 mod dialect;
 mod error;
 mod event;
+mod headers;
 mod http;
 mod models;
 mod ollama;
-mod openai;
 mod provider;
 mod replay;
+mod remote;
 mod request;
 mod sse;
 mod wire;
 
 pub use address::{AddressError, base_url, runs_at};
 pub use catalog::builtin_endpoints;
+pub use catalog::known::known_models;
+pub use catalog::overrides::{MAX_OVERRIDE_BYTES, OverrideError, Overrides};
 pub use error::{ErrorKind, Fault, ProviderError};
 pub use event::ProviderEvent;
-pub use http::{Http, HttpError, Limits, Retries};
-pub use openai::OpenAiCompatible;
+pub use headers::{HeaderError, headers};
+pub use http::{Http, HttpError, Limits, Retries, Traffic};
 pub use provider::Provider;
 pub use replay::{DecodeError, Decoded, decode, encode_request};
-pub use request::{Request, RequestMessage};
+pub use remote::Remote;
+pub use request::{Attached, Request, RequestMessage, Tool, ToolChoice};
+pub use wire::attachment::quoted;

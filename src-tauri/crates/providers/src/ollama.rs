@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::join_all;
-use protocol::{Model, Secret};
+use protocol::{Effort, Model, Secret};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use crate::Http;
 use crate::address::under;
+use crate::headers::Headers;
 use crate::http::{Ask, Call};
 
 /// The window, in tokens, of a model that says nothing else.
@@ -29,6 +30,9 @@ const MAX_ASKED: usize = 64;
 /// How many are asked about at once.
 const AT_ONCE: usize = 4;
 
+/// What it takes of a model that thinks.
+const EFFORTS: [Effort; 4] = [Effort::None, Effort::Low, Effort::Medium, Effort::High];
+
 /// How long all of it may take; what is not known by then is assumed.
 const LONGEST: Duration = Duration::from_secs(5);
 
@@ -38,6 +42,7 @@ pub(crate) struct Ollama<'a> {
     pub(crate) http: &'a Http,
     pub(crate) root: Url,
     pub(crate) key: Option<&'a Secret<String>>,
+    pub(crate) headers: &'a Headers,
 }
 
 /// What is told of a model.
@@ -47,6 +52,8 @@ struct Facts {
     converses: bool,
     images: bool,
     tools: bool,
+    /// Whether it thinks: then Ollama takes the efforts of [`EFFORTS`].
+    thinks: bool,
     /// The window that it was trained for.
     trained: Option<u32>,
     /// The window that its file asks for.
@@ -89,6 +96,11 @@ impl Ollama<'_> {
                     context_tokens: Some(window.unwrap_or_else(|| facts.window())),
                     images: model.images || facts.images,
                     tools: model.tools || facts.tools,
+                    efforts: if facts.thinks {
+                        EFFORTS.to_vec()
+                    } else {
+                        model.efforts
+                    },
                     ..model
                 }
             })
@@ -120,6 +132,7 @@ impl Ollama<'_> {
         Call {
             url: under(&self.root, path),
             key: self.key.cloned(),
+            headers: self.headers.clone(),
             ask,
         }
     }
@@ -146,6 +159,7 @@ impl Facts {
             converses: abilities.is_none() || can("completion"),
             images: can("vision"),
             tools: can("tools"),
+            thinks: can("thinking"),
             trained: trained.and_then(tokens),
             asked: asked.and_then(|parameters| {
                 let line = |line: &str| line.strip_prefix("num_ctx ")?.trim().parse().ok();
