@@ -4,6 +4,7 @@
 //! come with the finish, after it in a chunk without choices, or never, the end is decided at
 //! `[DONE]` or at the end of the stream. Only choice 0 is read: we never ask for more.
 
+mod accent;
 mod chunk;
 mod encode;
 mod tools;
@@ -11,8 +12,9 @@ mod tools;
 use std::ops::ControlFlow;
 
 use protocol::{StopReason, Usage};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+pub(crate) use accent::{CallIds, EffortSpelling, LimitSpelling, ReasoningBack, SystemRole};
 pub(crate) use encode::encode;
 
 use self::chunk::{Chunk, Content, Delta, UsageReport};
@@ -24,6 +26,10 @@ use crate::{ErrorKind, Fault, ProviderEvent};
 
 /// The most entries of opaque reasoning that one answer may hold.
 const MAX_DETAILS: usize = 4_096;
+
+/// Under this name the thinking of some servers stands as text, and some want it back there; a
+/// part whose blob has it came that way.
+const REASONING_CONTENT: &str = "reasoning_content";
 
 /// The longest name of a model and id of an answer, in bytes.
 const MAX_NAME_BYTES: usize = 256;
@@ -39,6 +45,8 @@ pub(crate) struct ChatMapper {
     usage: Option<Usage>,
     /// Opaque reasoning of the thinking part that is open, to be given out when it ends.
     details: Vec<Value>,
+    /// Whether that part came in `reasoning_content`.
+    plain: bool,
 }
 
 impl ChatMapper {
@@ -116,6 +124,8 @@ impl ChatMapper {
 
     fn delta(&mut self, delta: Delta, out: &mut Vec<ProviderEvent>) -> Result<(), Fault> {
         let details = delta.reasoning_details.unwrap_or_default();
+        let filled = |text: &String| !text.is_empty();
+        self.plain |= delta.reasoning_content.as_ref().is_some_and(filled);
         let thinking = [delta.reasoning_content, delta.reasoning]
             .into_iter()
             .flatten()
@@ -139,7 +149,7 @@ impl ChatMapper {
             self.say(refusal, out);
         }
         for call in delta.tool_calls.into_iter().flatten() {
-            self.flush_details(out);
+            self.close_thinking(out);
             out.push(self.calls.delta(call)?);
         }
         Ok(())
@@ -147,7 +157,7 @@ impl ChatMapper {
 
     fn say(&mut self, text: String, out: &mut Vec<ProviderEvent>) {
         if !text.is_empty() {
-            self.flush_details(out);
+            self.close_thinking(out);
             out.push(ProviderEvent::Text(text));
         }
     }
@@ -189,10 +199,18 @@ impl ChatMapper {
         Ok(())
     }
 
-    fn flush_details(&mut self, out: &mut Vec<ProviderEvent>) {
+    fn close_thinking(&mut self, out: &mut Vec<ProviderEvent>) {
+        let plain = std::mem::take(&mut self.plain);
+        let mut blob = Map::new();
         if !self.details.is_empty() {
             let details = std::mem::take(&mut self.details);
-            out.push(ProviderEvent::Blob(json!({ "reasoning_details": details })));
+            blob.insert("reasoning_details".to_owned(), details.into());
+        }
+        if plain {
+            blob.insert(REASONING_CONTENT.to_owned(), true.into());
+        }
+        if !blob.is_empty() {
+            out.push(ProviderEvent::Blob(blob.into()));
         }
     }
 
@@ -234,7 +252,7 @@ impl Mapper for ChatMapper {
     }
 
     fn finish(&mut self, out: &mut Vec<ProviderEvent>) -> Result<(), Fault> {
-        self.flush_details(out);
+        self.close_thinking(out);
         let Some(reason) = &self.finish_reason else {
             return Err(Fault::new(
                 ErrorKind::Interrupted,

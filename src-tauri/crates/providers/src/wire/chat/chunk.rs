@@ -6,6 +6,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+/// xAI counts money in ticks: this many are a US dollar.
+const TICKS_PER_USD: f64 = 1e10;
+
 /// A chunk, or a whole answer of a server that does not stream.
 #[derive(Debug, Default)]
 pub(super) struct Chunk {
@@ -124,6 +127,12 @@ pub(super) struct UsageReport {
     cached_tokens: Option<u64>,
     #[serde(default, deserialize_with = "lenient")]
     reasoning_tokens: Option<u64>,
+    /// OpenRouter: what the answer cost, in US dollars.
+    #[serde(default, deserialize_with = "lenient")]
+    cost: Option<f64>,
+    /// xAI: the same in ten billionths of one.
+    #[serde(default, deserialize_with = "lenient")]
+    cost_in_usd_ticks: Option<f64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -172,6 +181,10 @@ impl UsageReport {
             cache_write_tokens: written,
             output_tokens: output,
             thinking_tokens: thinking,
+            reported_cost_usd: self
+                .cost
+                .or(self.cost_in_usd_ticks.map(|ticks| ticks / TICKS_PER_USD))
+                .filter(|cost| *cost >= 0.0),
             estimated: false,
         };
         (usage != Usage::default()).then_some(usage)

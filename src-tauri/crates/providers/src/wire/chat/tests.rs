@@ -309,6 +309,7 @@ fn usage_in_all_places_and_spellings() {
         cache_write_tokens: None,
         output_tokens: output,
         thinking_tokens: thinking,
+        reported_cost_usd: None,
         estimated: false,
     };
     let cases: &[(&str, &str, Usage)] = &[
@@ -348,6 +349,22 @@ fn usage_in_all_places_and_spellings() {
             Usage {
                 cache_write_tokens: Some(6),
                 ..usage(Some(9), Some(1), Some(4), None)
+            },
+        ),
+        (
+            "OpenRouter says what it cost",
+            r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":4,"cost":0.00105}}"#,
+            Usage {
+                reported_cost_usd: Some(0.001_05),
+                ..usage(Some(9), None, Some(4), None)
+            },
+        ),
+        (
+            "xAI does in ticks",
+            r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":4,"cost_in_usd_ticks":5000000}}"#,
+            Usage {
+                reported_cost_usd: Some(0.000_5),
+                ..usage(Some(9), None, Some(4), None)
             },
         ),
         (
@@ -443,7 +460,7 @@ fn errors_in_the_stream_end_it_after_what_came() {
         (r#"{"error":"out of memory"}"#, ErrorKind::Unknown),
         (
             r#"{"code":"invalid-argument","error":"wrong"}"#,
-            ErrorKind::Unknown,
+            ErrorKind::InvalidRequest,
         ),
         (
             r#"{"object":"error","message":"maximum context length is 5","code":400}"#,
@@ -691,13 +708,11 @@ fn opaque_reasoning_of_two_ids_stays_two_entries() {
 }
 
 #[test]
-fn wires_that_are_not_built_say_so() {
-    for wire in [Wire::Responses, Wire::Messages, Wire::Gemini, Wire::Inhouse] {
-        let error = decode(wire, &b""[..], NonZeroUsize::MIN).unwrap_err();
-        assert!(error.to_string().contains("does not speak"), "{error}");
-        let fault = crate::encode_request(wire, "m", r#"{"messages":[]}"#).unwrap_err();
-        assert_eq!(fault.code.as_deref(), Some("unsupported_wire"));
-    }
+fn the_wire_of_the_house_is_not_spoken_here() {
+    let error = decode(Wire::Inhouse, &b""[..], NonZeroUsize::MIN).unwrap_err();
+    assert!(error.to_string().contains("does not speak"), "{error}");
+    let fault = crate::encode_request(Wire::Inhouse, "m", r#"{"messages":[]}"#).unwrap_err();
+    assert_eq!(fault.code.as_deref(), Some("unsupported_wire"));
 }
 
 #[test]
