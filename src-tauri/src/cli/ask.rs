@@ -92,7 +92,11 @@ pub(super) async fn follow(
                 TurnUpdate::Shortened { dropped_messages } => output::complain(&format!(
                     "(the model's window is full: it does not see the first {dropped_messages} messages)"
                 )),
-                TurnUpdate::Reading { .. } => {}
+                TurnUpdate::Switched { attempt, model } => output::complain(&format!(
+                    "({} did not answer: {}; {model} is asked instead)",
+                    attempt.model, attempt.error
+                )),
+                TurnUpdate::Reading { .. } | TurnUpdate::Summarising { .. } => {}
                 end
                 @ (TurnUpdate::Finished | TurnUpdate::Failed { .. } | TurnUpdate::Cancelled) => {
                     return Ok(end);

@@ -1,4 +1,5 @@
-//! What a model is given: the system prompt, and as much of the branch as fits its window.
+//! What a model is given: the system prompt, and as much of the branch as fits its window, with a
+//! summary in front of it where there is one and not all fits.
 //!
 //! A model keeps what it has read as long as the request begins with the same bytes. So the system
 //! prompt never changes from turn to turn, what does change (the date) stands in the messages where
@@ -9,6 +10,7 @@ use protocol::{Message, Part, Role};
 use providers::RequestMessage;
 
 use crate::clock;
+use crate::files::Files;
 
 const SYSTEM: &str = "You are Pilotfish, an assistant in a desktop application. Answer in the \
 language of the person, correctly and to the point; use Markdown where it helps, and put code into \
@@ -21,15 +23,38 @@ the beginning of a message tells the date; do not repeat it.";
 const DROP_STEP: usize = 4;
 
 /// Tokens that a message costs besides its text: its role and the template around it.
-const MESSAGE_OVERHEAD: u64 = 8;
+pub(crate) const MESSAGE_OVERHEAD: u64 = 8;
+
+/// What a request is made for.
+#[derive(Clone, Copy)]
+pub(crate) struct Room<'a> {
+    pub(crate) system: &'a str,
+    /// Tokens that the system prompt and the messages may have.
+    pub(crate) budget: u64,
+    /// Where the person is: days are told as they are there.
+    pub(crate) zone: &'a TimeZone,
+    /// What stands for the beginning where not all fits.
+    pub(crate) summary: Option<StandIn<'a>>,
+    /// What the images and files hold.
+    pub(crate) files: &'a Files,
+}
+
+/// A summary, and how many messages of the branch it stands for.
+#[derive(Clone, Copy)]
+pub(crate) struct StandIn<'a> {
+    pub(crate) covers: usize,
+    pub(crate) text: &'a str,
+}
 
 /// The conversation as it is sent.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Fitted {
     /// Alternating, the person's first and last.
     pub(crate) messages: Vec<RequestMessage>,
-    /// How many stored messages were left out at the beginning.
+    /// How many stored messages were left out at the beginning, or after what is summed up.
     pub(crate) dropped: u32,
+    /// How many stored messages stand before the first that is sent, summed up or not.
+    pub(crate) before: u32,
     /// About how many tokens the request has, with the system prompt.
     pub(crate) tokens: u64,
 }
@@ -52,9 +77,10 @@ pub(crate) fn tokens_in(text: &str) -> u64 {
 }
 
 /// About how many tokens a message of these parts has.
-pub(crate) fn tokens_of(parts: &[Part]) -> u64 {
-    let words = parts.iter().flat_map(sent);
-    words.map(tokens_in).sum::<u64>() + MESSAGE_OVERHEAD
+pub(crate) fn tokens_of(parts: &[Part], files: &Files) -> u64 {
+    let words = parts.iter().flat_map(sent).map(tokens_in);
+    let shown = parts.iter().map(|part| files.tokens_of(part));
+    words.chain(shown).sum::<u64>() + MESSAGE_OVERHEAD
 }
 
 /// How many tokens a request may have: the window without room for an answer; no limit when the
@@ -66,25 +92,64 @@ pub(crate) fn budget(window: Option<u32>) -> u64 {
     })
 }
 
-/// The newest messages that are within the budget together with the system prompt; the newest one
-/// even when it is not. Days are told as they are in the time zone.
-pub(crate) fn fit(branch: &[Message], system: &str, budget: u64, zone: &TimeZone) -> Fitted {
+/// The newest messages that are within the budget together with the system prompt and the summary;
+/// the newest one even when it is not.
+pub(crate) fn fit(branch: &[Message], room: &Room<'_>) -> Fitted {
     let mut turns = alternate(branch);
-    let fixed = tokens_in(system) + MESSAGE_OVERHEAD;
-    let costs: Vec<u64> = turns.iter().map(|turn| tokens_of(&turn.parts)).collect();
-    let total = fixed + costs.iter().sum::<u64>();
-    let cut = if total > budget {
-        exchanges_to_drop(&costs, total - budget) * 2
-    } else {
-        0
+    let fixed = tokens_in(room.system) + MESSAGE_OVERHEAD;
+    let costs: Vec<u64> = turns
+        .iter()
+        .map(|turn| tokens_of(&turn.parts, room.files))
+        .collect();
+    let whole = fixed + costs.iter().sum::<u64>();
+    let (from, note) = match whole > room.budget {
+        true => stand_in(&turns, room.summary),
+        false => (0, String::new()),
     };
-    let kept = turns.split_off(cut);
-    let dropped = turns.iter().map(|turn| turn.stored).sum();
+    let costs = costs.get(from..).unwrap_or_default();
+    let total = fixed + tokens_in(&note) + costs.iter().sum::<u64>();
+    let cut = match total > room.budget {
+        true => turns_to_drop(
+            turns.get(from..).unwrap_or_default(),
+            costs,
+            total - room.budget,
+        ),
+        false => 0,
+    };
+    let kept = turns.split_off(from + cut);
+    let stored = |turns: &[Speech]| turns.iter().map(|turn| turn.stored).sum::<u32>();
     let tokens = total - costs.iter().take(cut).sum::<u64>();
+    let mut messages = dated(kept, room.zone);
+    if let Some(first) = messages.first_mut().filter(|_| !note.is_empty()) {
+        open_with(&mut first.parts, &note);
+    }
     Fitted {
-        messages: dated(kept, zone),
-        dropped,
+        messages,
+        dropped: stored(turns.get(from..).unwrap_or_default()),
+        before: stored(&turns),
         tokens,
+    }
+}
+
+/// Where the messages begin that a summary does not stand for, and what is said in the place of the
+/// others. A summary that ends in the middle of a speech is of no use.
+fn stand_in(turns: &[Speech], summary: Option<StandIn<'_>>) -> (usize, String) {
+    let nothing = (0, String::new());
+    let Some(StandIn { covers, text }) = summary else {
+        return nothing;
+    };
+    let mut stood_for = 0;
+    let place = turns.iter().position(|turn| {
+        let begins_after = usize::try_from(stood_for).is_ok_and(|count| count == covers);
+        stood_for += turn.stored;
+        begins_after
+    });
+    match place {
+        Some(place @ 1..) => (
+            place,
+            format!("[What was said before, summed up:\n{text}\n]\n\n"),
+        ),
+        _ => nothing,
     }
 }
 
@@ -95,8 +160,9 @@ impl Fitted {
     }
 }
 
-/// How many of the oldest pairs must go to save that many tokens; the last message always stays.
-fn exchanges_to_drop(costs: &[u64], excess: u64) -> usize {
+/// How many of the oldest turns must go to save that many tokens: whole pairs, and none whose tool
+/// results stay; the last message always stays.
+fn turns_to_drop(turns: &[Speech], costs: &[u64], excess: u64) -> usize {
     let pairs = costs.len().saturating_sub(1) / 2;
     let mut saved = 0;
     let needed = costs
@@ -109,7 +175,18 @@ fn exchanges_to_drop(costs: &[u64], excess: u64) -> usize {
         })
         .count();
     let stepped = needed.next_multiple_of(DROP_STEP);
-    if stepped < pairs { stepped } else { needed }
+    let wanted = if stepped < pairs { stepped } else { needed };
+    let may_begin = |pair: &usize| {
+        let first = turns.get(pair * 2);
+        first.is_none_or(|turn| !turn.parts.iter().any(is_result))
+    };
+    let later = (wanted..=pairs).find(may_begin);
+    let place = later.or_else(|| (0..wanted).rev().find(may_begin));
+    place.unwrap_or(0) * 2
+}
+
+fn is_result(part: &Part) -> bool {
+    matches!(part, Part::ToolResult { .. })
 }
 
 /// One speaker's words until the other speaks.
@@ -138,19 +215,18 @@ fn sent(part: &Part) -> [&str; 2] {
     }
 }
 
-/// Makes the branch alternate, as many chat templates demand: an answer of which nothing came is
-/// left out, and what the person said before and after it becomes one message.
+/// Makes the branch alternate, as many chat templates demand: a message of which nothing came or is
+/// left is left out, and what one said before and after it becomes one message.
 fn alternate(branch: &[Message]) -> Vec<Speech> {
     let mut turns: Vec<Speech> = Vec::new();
     let mut skipped = 0;
     for message in branch {
-        let says = message
-            .parts
-            .iter()
-            .flat_map(sent)
-            .any(|words| !words.is_empty());
+        let says = message.parts.iter().any(|part| {
+            let shows = matches!(part, Part::Image { .. } | Part::File { .. });
+            shows || sent(part).iter().any(|words| !words.is_empty())
+        });
         let first_is_answer = turns.is_empty() && message.role == Role::Assistant;
-        if first_is_answer || (message.role == Role::Assistant && !says) {
+        if first_is_answer || !says {
             skipped += 1;
             continue;
         }
@@ -167,6 +243,10 @@ fn alternate(branch: &[Message]) -> Vec<Speech> {
             }),
         }
         skipped = 0;
+    }
+    for turn in &mut turns {
+        // Where a call was made, wires want its results before all else.
+        turn.parts.sort_by_key(|part| !is_result(part));
     }
     turns
 }
@@ -190,7 +270,8 @@ fn join(parts: &mut Vec<Part>, more: &[Part]) {
     }
 }
 
-/// Writes the date before the first message of the person, and before each that begins another day.
+/// Writes the date before the first message of the person, and before each that begins another day:
+/// before what the person wrote, and not where a tool speaks.
 fn dated(turns: Vec<Speech>, zone: &TimeZone) -> Vec<RequestMessage> {
     let mut last_day = None;
     let mut messages = Vec::with_capacity(turns.len());
@@ -202,16 +283,22 @@ fn dated(turns: Vec<Speech>, zone: &TimeZone) -> Vec<RequestMessage> {
     } in turns
     {
         let day = clock::day(at, zone);
-        if role == Role::User && last_day.replace(day) != Some(day) {
+        let is_own = role == Role::User && !parts.iter().any(is_result);
+        if is_own && last_day.replace(day) != Some(day) {
             let note = format!("[Today is {}.]\n\n", clock::in_words(day));
-            match parts.first_mut() {
-                Some(Part::Text { text, .. }) => text.insert_str(0, &note),
-                _ => parts.insert(0, Part::text(note.trim_end())),
-            }
+            open_with(&mut parts, &note);
         }
         messages.push(RequestMessage { role, parts });
     }
     messages
+}
+
+/// Puts a note before everything else in a message.
+fn open_with(parts: &mut Vec<Part>, note: &str) {
+    match parts.first_mut() {
+        Some(Part::Text { text, .. }) => text.insert_str(0, note),
+        _ => parts.insert(0, Part::text(note.trim_end())),
+    }
 }
 
 #[cfg(test)]
@@ -220,7 +307,8 @@ mod tests {
     use protocol::{ConversationId, Message, MessageId, MessageState, Part, Role};
     use providers::RequestMessage;
 
-    use super::{Fitted, budget, fit, system_prompt, tokens_in};
+    use super::{Fitted, Room, StandIn, budget, fit, system_prompt, tokens_in};
+    use crate::files::Files;
 
     const DAY: i64 = 86_400_000;
 
@@ -270,7 +358,18 @@ mod tests {
     }
 
     fn fitted(branch: &[Message], window: Option<u32>) -> Fitted {
-        fit(branch, &system_prompt(""), budget(window), &TimeZone::UTC)
+        within(branch, budget(window), None)
+    }
+
+    fn within(branch: &[Message], budget: u64, summary: Option<StandIn<'_>>) -> Fitted {
+        let room = Room {
+            system: &system_prompt(""),
+            budget,
+            zone: &TimeZone::UTC,
+            summary,
+            files: &Files::default(),
+        };
+        fit(branch, &room)
     }
 
     #[test]
@@ -322,7 +421,7 @@ mod tests {
         let branch = exchanges(12, 300);
         let mut last = fitted(&branch, None);
         while let Some(less) = last.shorter() {
-            let next = fit(&branch, &system_prompt(""), less, &TimeZone::UTC);
+            let next = within(&branch, less, None);
             assert!(next.dropped > last.dropped, "{} dropped", next.dropped);
             last = next;
         }
@@ -373,6 +472,70 @@ mod tests {
             texts(&sent),
             ["[Today is Thursday, 1 January 1970.]\n\none\n\ntwo"]
         );
+    }
+
+    #[test]
+    fn a_summary_stands_for_what_does_not_fit_and_only_then() {
+        let branch = exchanges(40, 300);
+        let summary = StandIn {
+            covers: 76,
+            text: "They spoke of x.",
+        };
+        let short = within(&branch, 3072, Some(summary));
+        assert_eq!((short.dropped, short.before), (0, 76));
+        assert_eq!(short.messages.len(), 5);
+        let first = texts(&short.messages).remove(0);
+        assert!(
+            first.starts_with("[What was said before, summed up:\nThey spoke of x.\n]\n\n[Today"),
+            "{first}"
+        );
+        assert!(first.contains("q38 "), "{first}");
+
+        let whole = within(&branch, u64::MAX, Some(summary));
+        assert_eq!((whole.messages.len(), whole.before), (81, 0));
+
+        let tight = within(&branch, 600, Some(summary));
+        assert_eq!(
+            (tight.messages.len(), tight.before),
+            (1, 80),
+            "and it stays"
+        );
+        assert!(texts(&tight.messages)[0].contains("They spoke of x."));
+
+        let torn = StandIn {
+            covers: 75,
+            ..summary
+        };
+        assert_eq!(
+            within(&branch, 3072, Some(torn)),
+            within(&branch, 3072, None),
+            "a summary that ends between a question and its answer"
+        );
+    }
+
+    #[test]
+    fn a_call_is_not_parted_from_its_result() {
+        let mut branch = exchanges(12, 300);
+        let call = |id: &str| Part::ToolCall {
+            id: id.to_owned(),
+            name: "look".to_owned(),
+            arguments: "{}".to_owned(),
+            blob: None,
+        };
+        let result = |id: &str| Part::ToolResult {
+            call_id: id.to_owned(),
+            content: "y".repeat(300),
+            is_error: false,
+        };
+        for place in (1..24).step_by(2).take(9) {
+            branch[place].parts = vec![call(&place.to_string())];
+            branch[place + 1].parts = vec![result(&place.to_string())];
+        }
+        for budget in (200..4000).step_by(50) {
+            let sent = within(&branch, budget, None).messages;
+            let begins_with_result = matches!(sent[0].parts[0], Part::ToolResult { .. });
+            assert!(!begins_with_result, "{budget}");
+        }
     }
 
     #[test]

@@ -3,11 +3,11 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use protocol::{Part, TurnStarted};
+use protocol::{ModelRef, Part, TurnStarted};
 use providers::ProviderEvent;
 use tokio::sync::watch;
 
-use crate::grown::{End, Grown, Origin};
+use crate::grown::{End, Grown, Origin, Switch};
 
 /// An answer while it grows.
 #[derive(Debug)]
@@ -45,6 +45,23 @@ impl Draft {
     /// Says that earlier messages were left out.
     pub(crate) fn set_dropped(&self, messages: u32) {
         self.grown().dropped = messages;
+        self.grew.send_replace(());
+    }
+
+    /// Says how many of the old messages are summed up.
+    pub(crate) fn set_summarising(&self, done: u32, total: u32) {
+        self.grown().summarising = Some((done, total));
+        self.grew.send_replace(());
+    }
+
+    /// Says which model is asked, where that is not the one that was chosen.
+    pub(crate) fn set_asked(&self, model: Option<ModelRef>) {
+        self.grown().asked = model;
+    }
+
+    /// Begins anew with another model.
+    pub(crate) fn switch(&self, switch: Switch) {
+        self.grown().switch(switch);
         self.grew.send_replace(());
     }
 

@@ -48,7 +48,7 @@ impl Engine {
             Some(reader) => self.as_far_as_readable(reader.endpoints().await)?,
             None => Vec::new(),
         };
-        Ok(merge(saved))
+        self.with_cluster(merge(saved)).await
     }
 
     /// Adds an address or changes one. When it moves to another origin (scheme, host or port) its
@@ -60,6 +60,10 @@ impl Engine {
         let store = self.store()?;
         let name = checked_name(&draft.name)?;
         let base_url = providers::base_url(&draft.base_url)?;
+        let headers = providers::headers(&draft.headers)?;
+        if draft.wire == Wire::Inhouse {
+            return Err(invalid("wire: choose chat, responses, messages or gemini"));
+        }
         let known = self.kept_endpoints().await?;
         let mut endpoint = match draft.id {
             Some(id) => find(known, &id)?,
@@ -72,9 +76,10 @@ impl Engine {
                 id: free_id(&name, &known)?,
                 name: String::new(),
                 base_url: base_url.to_string(),
-                wire: Wire::Chat,
+                wire: draft.wire,
                 needs_key: false,
                 key: None,
+                headers: Vec::new(),
             },
         };
         let has_key = endpoint.key.is_some() || self.inner.keys.in_memory(&endpoint.id).is_some();
@@ -89,7 +94,9 @@ impl Engine {
         }
         endpoint.name = name;
         endpoint.base_url = base_url.as_str().trim_end_matches('/').to_owned();
+        endpoint.wire = draft.wire;
         endpoint.needs_key = draft.needs_key;
+        endpoint.headers = headers;
         store.save_endpoint(&endpoint).await?;
         self.announce(Change::Models);
         self.endpoint(&endpoint.id).await
@@ -213,7 +220,7 @@ fn free_id(name: &str, known: &[Endpoint]) -> Result<ProviderId, AppError> {
     std::iter::once(slug.to_owned())
         .chain(numbered)
         .filter_map(|id| id.parse::<ProviderId>().ok())
-        .find(|id| !id.is_inhouse() && known.iter().all(|endpoint| endpoint.id != *id))
+        .find(|id| !id.is_inhouse() && *id != ProviderId::cluster() && known.iter().all(|endpoint| endpoint.id != *id))
         .ok_or_else(|| invalid("name: choose another, there are many of this name"))
 }
 

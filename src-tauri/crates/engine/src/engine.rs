@@ -8,14 +8,17 @@ use std::time::Duration;
 
 use inhouse::{Inhouse, WorkerCommand};
 use protocol::{AppError, ConversationId, ErrorCode, Start};
-use providers::Http;
-use store::{Opened, Reader, Store, StoreError, TRASH_KEPT_MS};
+use store::{LEDGER_KEPT_MS, Opened, Reader, Store, StoreError, TRASH_KEPT_MS};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vault::KeyStore;
 
+use crate::egress::Egress;
+use crate::cluster::Places;
+use crate::health::HealthBook;
 use crate::key_ring::KeyRing;
+use crate::overrides::OverrideFile;
 use crate::render_cache::RenderCache;
 use crate::turns::Turns;
 use crate::{Change, Paths, clock};
@@ -49,8 +52,11 @@ pub(crate) struct Inner {
     pub(crate) paths: Paths,
     opened: RwLock<Arc<Opened>>,
     pub(crate) keys: KeyRing,
-    pub(crate) http: Http,
+    pub(crate) overrides: OverrideFile,
+    pub(crate) egress: Egress,
     pub(crate) inhouse: Inhouse,
+    pub(crate) cluster_places: Places,
+    pub(crate) health: HealthBook,
     pub(crate) turns: Arc<Turns>,
     /// Downloads that run, by model, to stop them by.
     pub(crate) pulls: Mutex<HashMap<String, CancellationToken>>,
@@ -89,11 +95,14 @@ impl Engine {
         });
         let engine = Self {
             inner: Arc::new(Inner {
+                overrides: OverrideFile::of(&home),
                 paths: home,
                 opened: RwLock::new(Arc::new(opened)),
                 keys: KeyRing::new(keys),
-                http: Http::new()?,
+                egress: Egress::new()?,
                 inhouse,
+                cluster_places: Places::default(),
+                health: HealthBook::default(),
                 turns: Arc::default(),
                 pulls: Mutex::default(),
                 rendered: Mutex::default(),
@@ -254,6 +263,9 @@ impl Engine {
                 // Without a snapshot, as on a full disk, deleting matters all the more.
                 if let Err(error) = store.purge_trashed_before(now - TRASH_KEPT_MS).await {
                     tracing::warn!(%error, "the trash was not emptied");
+                }
+                if let Err(error) = store.forget_calls_before(now - LEDGER_KEPT_MS).await {
+                    tracing::warn!(%error, "old entries of the ledger were not deleted");
                 }
                 tokio::time::sleep(CHORES_EVERY).await;
                 recover(&store, &changes).await;

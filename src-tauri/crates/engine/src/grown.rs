@@ -1,7 +1,9 @@
 //! What has come of an answer: the provider's events folded into parts, which any number of readers
 //! follow, each from a cursor of its own.
 
-use protocol::{AppError, Part, PartKind, ProviderBlob, ProviderId, StopReason, Usage, Wire};
+use protocol::{
+    AppError, Attempt, ModelRef, Part, PartKind, ProviderBlob, ProviderId, StopReason, Usage, Wire,
+};
 use providers::ProviderEvent;
 use store::MAX_PARTS;
 
@@ -25,6 +27,14 @@ pub(crate) enum End {
     Cancelled,
 }
 
+/// That one model did not answer and another was asked.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Switch {
+    pub(crate) attempt: Attempt,
+    /// Which was asked then.
+    pub(crate) next: ModelRef,
+}
+
 /// How far a reader has come: bytes of each part.
 pub(crate) type Cursor = Vec<usize>;
 
@@ -42,14 +52,20 @@ pub(crate) struct Grown {
     parts: Vec<GrowingPart>,
     /// Parts below this number came from an earlier turn and do not grow.
     sealed: usize,
+    /// Models that were asked in vain, in order.
+    pub(crate) switches: Vec<Switch>,
+    /// Old messages that are summed up, and how many are to be, until the request leaves.
+    pub(crate) summarising: Option<(u32, u32)>,
     /// Prompt tokens read and to read, until the first token.
     pub(crate) reading: Option<(u32, u32)>,
     /// Earlier messages that were left out of the request.
     pub(crate) dropped: u32,
     /// When the first token came.
     pub(crate) first_token_at: Option<i64>,
-    /// The model as its provider names it.
-    pub(crate) served_by: Option<String>,
+    /// The model that is asked, where that is not the one that was chosen.
+    pub(crate) asked: Option<ModelRef>,
+    /// The model that answers, as its provider names it.
+    named: Option<ModelRef>,
     /// Tokens as the provider counts them.
     pub(crate) usage: Option<Usage>,
     /// Why the model stopped.
@@ -134,6 +150,23 @@ impl Grown {
             .collect()
     }
 
+    /// Begins anew with another model: the one before has said nothing, and what it sent besides is
+    /// forgotten.
+    pub(crate) fn switch(&mut self, switch: Switch) {
+        self.parts.truncate(self.sealed);
+        self.reading = None;
+        self.summarising = None;
+        self.usage = None;
+        self.named = None;
+        self.switches.push(switch);
+    }
+
+    /// The model that answers, as far as that is known.
+    pub(crate) fn served_by(&self) -> Option<ModelRef> {
+        let asked = self.asked.as_ref().filter(|_| self.has_begun());
+        self.named.as_ref().or(asked).cloned()
+    }
+
     /// Folds one event in.
     pub(crate) fn fold(&mut self, event: ProviderEvent, origin: &Origin, at: i64) {
         match event {
@@ -141,8 +174,10 @@ impl Grown {
                 model,
                 response_id: _,
             } => {
-                if model.is_some() {
-                    self.served_by = model;
+                // A name that cannot be read back is none.
+                let named = model.map(|model| format!("{}/{model}", origin.provider));
+                if let Some(model) = named.and_then(|name| name.parse().ok()) {
+                    self.named = Some(model);
                 }
             }
             ProviderEvent::Reading { done, total } => self.reading = Some((done, total)),
@@ -165,6 +200,11 @@ impl Grown {
                 part.text.push_str(&arguments);
             }
             ProviderEvent::Blob(data) => self.attach(data, origin, at),
+            ProviderEvent::Opaque(data) => {
+                self.note_token(at);
+                self.open(GrowingPart::new(PartKind::Thinking, at), at);
+                self.attach(data, origin, at);
+            }
             ProviderEvent::Usage(usage) => self.usage = Some(usage),
             ProviderEvent::Finished { stop_reason } => {
                 self.close_last(at);
@@ -326,7 +366,7 @@ fn elapsed(from: i64, to: i64) -> u64 {
 #[cfg(test)]
 mod tests {
     use pretty_assertions::assert_eq;
-    use protocol::{Part, PartKind, ProviderBlob, ProviderId, StopReason, Wire};
+    use protocol::{ModelRef, Part, PartKind, ProviderBlob, ProviderId, StopReason, Wire};
     use providers::ProviderEvent;
     use serde_json::json;
     use store::MAX_PARTS;
@@ -458,7 +498,10 @@ mod tests {
             response_id: None,
         };
         let events = vec![started(Some("m-1")), started(None)];
-        assert_eq!(grown(&[], false, events).served_by.as_deref(), Some("m-1"));
+        assert_eq!(
+            grown(&[], false, events).served_by(),
+            Some(ModelRef::inhouse("m-1"))
+        );
     }
 
     #[test]

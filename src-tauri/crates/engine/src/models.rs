@@ -5,21 +5,19 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use inhouse::{Answering, DEFAULT};
-use protocol::{AppError, Endpoint, ErrorCode, Model, ModelGroup, ModelRef, ProviderId, RunsAt};
-use providers::{OpenAiCompatible, Provider};
+use jiff::tz::TimeZone;
+use protocol::{
+    AppError, CallOutcome, Endpoint, ErrorCode, Model, ModelGroup, ModelRef, ProviderId, Purpose,
+    RunsAt,
+};
+use providers::{Http, Overrides, Provider, Remote};
 
+use crate::egress::Errand;
+use crate::overrides::Problem;
 use crate::{Change, Engine, clock, endpoints};
 
 /// How long the picker waits for one provider's list.
 const LIST_LIMIT: Duration = Duration::from_secs(3);
-
-/// Who answers for a model.
-#[derive(Clone)]
-pub(crate) struct Route {
-    pub(crate) provider: Arc<dyn Provider>,
-    /// `None` for the in-house model.
-    pub(crate) endpoint: Option<Endpoint>,
-}
 
 impl Engine {
     /// The picker's groups: the in-house models, then every provider that has models or an address
@@ -30,27 +28,45 @@ impl Engine {
     /// # Errors
     /// The store's. A provider's error stands in its group.
     pub async fn models(&self, refresh: bool) -> Result<Vec<ModelGroup>, AppError> {
-        let mut groups = vec![self.inhouse_models().await];
+        let mut inhouse = self.inhouse_models().await?;
+        let mut groups = Vec::new();
         let endpoints = self.endpoints().await?;
         let asked = endpoints.iter().map(|endpoint| async move {
             match refresh && may_ask(endpoint) {
-                true => self.ask_for_models(endpoint, LIST_LIMIT).await.err(),
+                true => {
+                    let asking = self.ask_for_models(endpoint, Purpose::ListModels, LIST_LIMIT);
+                    asking.await.err()
+                }
                 false => None,
             }
         });
         let errors = join_all(asked).await;
+        let said = self.inner.overrides.say().await;
+        let now = clock::now_ms();
         for (endpoint, error) in endpoints.into_iter().zip(errors) {
-            let models = self.known_models(&endpoint.id).await?;
+            if endpoint.id == ProviderId::cluster() {
+                // It answers under the in-house entry.
+                inhouse.error = error.or(inhouse.error);
+                continue;
+            }
+            if is_unused(&endpoint) {
+                continue;
+            }
+            let models = self.models_at(&endpoint, &said.overrides).await?;
             if models.is_empty() && !is_of_interest(&endpoint, error.as_ref()) {
                 continue;
             }
             groups.push(ModelGroup {
+                health: self.inner.health.of(&endpoint.id, now),
                 provider: endpoint.id,
                 name: endpoint.name,
                 models,
                 error,
-                health: Vec::new(),
             });
+        }
+        groups.insert(0, inhouse);
+        if let Some(problem) = said.problem {
+            show(&mut groups, problem);
         }
         if refresh {
             self.announce(Change::Models);
@@ -58,51 +74,27 @@ impl Engine {
         Ok(groups)
     }
 
-    /// Who answers for a model.
-    pub(crate) async fn route(&self, model: &ModelRef) -> Result<Route, AppError> {
-        if model.provider.is_inhouse() {
-            return Ok(Route {
-                provider: self.inner.inhouse.provider(),
-                endpoint: None,
-            });
-        }
-        let endpoint = self.endpoint(&model.provider).await?;
-        let provider = self.provider(&endpoint)?;
-        Ok(Route {
-            provider,
-            endpoint: Some(endpoint),
-        })
-    }
-
-    /// Tokens that the model's window holds, as far as that is known without asking anyone.
-    pub(crate) async fn window(&self, model: &ModelRef) -> Option<u32> {
-        if model.provider.is_inhouse() {
-            return self.inner.inhouse.context_tokens(&model.model).await;
-        }
-        let known = self.known_models(&model.provider).await.ok()?;
-        known
-            .into_iter()
-            .find(|known| known.model == *model)?
-            .context_tokens
-    }
-
     /// An endpoint's list, fresh; it becomes the one last known.
     pub(crate) async fn ask_for_models(
         &self,
         endpoint: &Endpoint,
+        purpose: Purpose,
         limit: Duration,
     ) -> Result<Vec<Model>, AppError> {
-        let provider = self.provider(endpoint)?;
         let key = self.key_for(endpoint).await?;
-        let answer = tokio::time::timeout(limit, provider.list_models(key)).await;
-        let models = answer.map_err(|_| {
+        let permit = self.permit(Some(endpoint), Errand::plain(purpose)).await?;
+        let answer = tokio::time::timeout(limit, permit.list_models(key)).await;
+        let listed = answer.map_err(|_| {
             let message = format!(
                 "{} did not answer in {} seconds: see whether it runs",
                 endpoint.name,
                 limit.as_secs()
             );
             AppError::new(ErrorCode::Network, message)
-        })??;
+        });
+        let listed = listed.and_then(|listed| listed.map_err(AppError::from));
+        permit.end(CallOutcome::of(&listed), None).await;
+        let models = listed?;
         if let Ok(store) = self.store() {
             store
                 .cache_models(&endpoint.id, &models, clock::now_ms())
@@ -111,24 +103,45 @@ impl Engine {
         Ok(models)
     }
 
-    fn provider(&self, endpoint: &Endpoint) -> Result<Arc<dyn Provider>, AppError> {
-        Ok(Arc::new(OpenAiCompatible::new(
-            endpoint,
-            self.inner.http.clone(),
-        )?))
+    /// The provider at an endpoint, whose calls go through that client.
+    pub(crate) fn provider_at(
+        &self,
+        endpoint: &Endpoint,
+        http: Http,
+    ) -> Result<Arc<dyn Provider>, AppError> {
+        Ok(Arc::new(Remote::new(endpoint, http)?))
     }
 
-    async fn known_models(&self, provider: &ProviderId) -> Result<Vec<Model>, AppError> {
-        match self.reader() {
-            Some(reader) => self.as_far_as_readable(reader.cached_models(provider).await),
-            None => Ok(Vec::new()),
+    /// A provider's models, without asking it.
+    pub(crate) async fn known_models(&self, provider: &ProviderId) -> Result<Vec<Model>, AppError> {
+        let endpoint = self.endpoint(provider).await?;
+        let said = self.inner.overrides.say().await;
+        self.models_at(&endpoint, &said.overrides).await
+    }
+
+    /// An endpoint's models as last seen, or as the catalog has them where they never were, and over
+    /// that as the person says.
+    async fn models_at(
+        &self,
+        endpoint: &Endpoint,
+        overrides: &Overrides,
+    ) -> Result<Vec<Model>, AppError> {
+        let mut models = match self.reader() {
+            Some(reader) => self.as_far_as_readable(reader.cached_models(&endpoint.id).await)?,
+            None => Vec::new(),
+        };
+        if models.is_empty() {
+            let today = clock::day(clock::now_ms(), &TimeZone::UTC);
+            models = providers::known_models(endpoint, &today.to_string());
         }
+        overrides.apply(endpoint, &mut models);
+        Ok(models)
     }
 
     /// What is on this machine and works. `default` is always among it and first: chosen while it
     /// cannot answer itself, it answers with the small one, or says how to fetch it. The picker says
     /// so: nobody is to think that they talk to a model that they do not have.
-    async fn inhouse_models(&self) -> ModelGroup {
+    async fn inhouse_models(&self) -> Result<ModelGroup, AppError> {
         let inhouse = &self.inner.inhouse;
         let (mut models, error) = match inhouse.provider().list_models(None).await {
             Ok(models) => (models, None),
@@ -143,7 +156,12 @@ impl Engine {
             None => self.absent_default().await,
         };
         if let Some(mut default) = default {
-            if let Ok(Answering { id, reason }) = inhouse.answering(DEFAULT).await
+            if let Some(cluster) = self.cluster().await? {
+                default.name = format!("{} (on the cluster)", cluster.model.model);
+                default.runs_at = endpoints::place(&cluster.endpoint).unwrap_or(default.runs_at);
+                default.context_tokens = self.window(&cluster.model).await;
+                default.bytes = None;
+            } else if let Ok(Answering { id, reason }) = inhouse.answering(DEFAULT).await
                 && let Some(reason) = reason
                 && let Some(stand_in) = position(&models, &id).and_then(|place| models.get(place))
             {
@@ -153,13 +171,16 @@ impl Engine {
             }
             models.insert(0, default);
         }
-        ModelGroup {
+        Ok(ModelGroup {
+            health: self
+                .inner
+                .health
+                .of(&ProviderId::inhouse(), clock::now_ms()),
             provider: ProviderId::inhouse(),
             name: "In-house".to_owned(),
             models,
             error,
-            health: Vec::new(),
-        }
+        })
     }
 
     /// The default model as the catalogue describes it.
@@ -188,6 +209,22 @@ impl Engine {
 fn may_ask(endpoint: &Endpoint) -> bool {
     let own = !endpoints::is_builtin(&endpoint.id) || endpoint.key.is_some();
     own || (!endpoint.needs_key && endpoints::place(endpoint) == Some(RunsAt::ThisMachine))
+}
+
+/// Whether a provider is one of many that the person has nothing to do with: it wants a key and has
+/// none. It is found in the settings.
+fn is_unused(endpoint: &Endpoint) -> bool {
+    endpoint.needs_key && endpoint.key.is_none() && endpoints::is_builtin(&endpoint.id)
+}
+
+/// Shows what is wrong with the person's own facts: at the models that they are about, or at the
+/// first.
+fn show(groups: &mut [ModelGroup], problem: Problem) {
+    let about = |group: &ModelGroup| Some(&group.provider) == problem.provider.as_ref();
+    let place = groups.iter().position(about).unwrap_or(0);
+    if let Some(group) = groups.get_mut(place) {
+        group.error.get_or_insert(problem.error);
+    }
 }
 
 /// Whether a group without models is shown: not a built-in program that simply does not run here.

@@ -1,12 +1,15 @@
 //! How an answer ended, as it is stored and as its readers are told.
 
-use protocol::{AppError, ErrorCode, Message, MessageState, ModelRef, StopReason, Usage};
+use protocol::{
+    AppError, Attempt, CallOutcome, Cost, ErrorAction, ErrorCode, Message, MessageState,
+    StopReason, Usage,
+};
 use providers::{ErrorKind, ProviderError};
 use store::Finish;
 
-use crate::context;
 use crate::draft::Draft;
 use crate::grown::{Cursor, End, Grown};
+use crate::{context, cost};
 
 /// How the answer ended.
 pub(crate) enum Outcome {
@@ -24,6 +27,8 @@ pub(crate) struct Before<'a> {
     pub(crate) kept: Cursor,
     /// About how many tokens the request had, when one was sent.
     pub(crate) sent_tokens: Option<u64>,
+    /// What the call cost that the answer came by.
+    pub(crate) cost: Option<Cost>,
 }
 
 impl Outcome {
@@ -42,7 +47,14 @@ impl Outcome {
             }
             _ => MessageState::Failed,
         };
-        Self::Broken(state, error.into())
+        let error = AppError::from(error);
+        let action = match (state, error.action) {
+            (MessageState::Interrupted, _) if begun => Some(ErrorAction::Continue),
+            // There is nothing to go on with.
+            (_, Some(ErrorAction::Continue)) => Some(ErrorAction::Retry),
+            (_, action) => action,
+        };
+        Self::Broken(state, error.with_action(action))
     }
 
     pub(crate) fn cut_off() -> Self {
@@ -50,13 +62,24 @@ impl Outcome {
     }
 
     pub(crate) fn full() -> Self {
-        Self::interrupted(
+        let error = AppError::new(
+            ErrorCode::Interrupted,
             "the answer is as long as one can be and was stopped there: ask for the rest in a new message",
-        )
+        );
+        Self::Broken(MessageState::Interrupted, error.with_action(None))
     }
 
     pub(crate) fn broke_inside() -> Self {
         Self::Broken(MessageState::Interrupted, broke_inside())
+    }
+
+    /// How the call ended that the answer came by.
+    pub(crate) const fn of_call(&self) -> CallOutcome {
+        match self {
+            Self::Whole => CallOutcome::Ok,
+            Self::Stopped => CallOutcome::Cancelled,
+            Self::Broken(_, error) => CallOutcome::Failed { code: error.code },
+        }
     }
 
     /// Whether the request was too long for the model.
@@ -100,13 +123,14 @@ impl Outcome {
         let finish = Finish {
             state,
             parts: grown.parts(finished_at),
-            served_by: served_by(draft, &grown)
+            served_by: grown
+                .served_by()
                 .or_else(|| old.and_then(|old| old.served_by.clone())),
             usage: sum(old.and_then(|old| old.usage.clone()), usage(&grown, before)),
-            cost: None,
+            cost: cost(old, before),
             stop_reason,
             error,
-            attempts: Vec::new(),
+            attempts: attempts(old, &grown),
             first_token_at: old
                 .and_then(|old| old.first_token_at)
                 .or(grown.first_token_at),
@@ -124,16 +148,15 @@ pub(crate) fn broke_inside() -> AppError {
     )
 }
 
-/// The model as its provider names it, where that is a name which can be read back.
-fn served_by(draft: &Draft, grown: &Grown) -> Option<ModelRef> {
-    let model = grown.served_by.as_ref()?;
-    format!("{}/{model}", draft.started().model.provider)
-        .parse()
-        .ok()
+/// Models that were asked in vain, in this turn and in that which it continues.
+fn attempts(continued: Option<&Message>, grown: &Grown) -> Vec<Attempt> {
+    let before = continued.map_or(&[][..], |old| &old.attempts);
+    let now = grown.switches.iter().map(|switch| &switch.attempt);
+    before.iter().chain(now).cloned().collect()
 }
 
 /// What the provider counted, or our estimate when it did not and something was sent.
-fn usage(grown: &Grown, before: &Before<'_>) -> Option<Usage> {
+pub(crate) fn usage(grown: &Grown, before: &Before<'_>) -> Option<Usage> {
     if let Some(usage) = &grown.usage {
         return Some(usage.clone());
     }
@@ -146,6 +169,14 @@ fn usage(grown: &Grown, before: &Before<'_>) -> Option<Usage> {
         estimated: true,
         ..Usage::default()
     })
+}
+
+/// The cost of an answer, with that of what it goes on with.
+fn cost(continued: Option<&Message>, before: &Before<'_>) -> Option<Cost> {
+    match continued.filter(|old| old.usage.is_some()) {
+        Some(old) => cost::sum(old.cost.clone(), before.cost.clone()),
+        None => before.cost.clone(),
+    }
 }
 
 /// The tokens of an answer and of its continuation.

@@ -112,7 +112,7 @@ impl Presenter {
         for update in updates {
             match update {
                 // The first words must not wait a frame for old news.
-                TurnUpdate::Reading { .. } if grew || ended => {}
+                TurnUpdate::Reading { .. } | TurnUpdate::Summarising { .. } if grew || ended => {}
                 TurnUpdate::Delta { .. } if unseen => {}
                 TurnUpdate::Delta { part, kind, text } => {
                     let pieces = pieces(&text).map(|text| TurnUpdate::Delta {
@@ -144,6 +144,20 @@ impl Presenter {
                     self.due.push_back(TurnEvent::Shortened {
                         message_id,
                         dropped_messages,
+                    });
+                }
+                TurnUpdate::Summarising { done, total } => {
+                    self.due.push_back(TurnEvent::Summarising {
+                        message_id,
+                        done,
+                        total,
+                    });
+                }
+                TurnUpdate::Switched { attempt, model } => {
+                    self.due.push_back(TurnEvent::Switched {
+                        message_id,
+                        attempt,
+                        model,
                     });
                 }
                 TurnUpdate::Reading { done, total } => {

@@ -10,8 +10,8 @@ use tokio::sync::watch;
 
 use crate::draft::Draft;
 use crate::grown::Grown;
-use crate::models::Route;
 use crate::presenter::Presenter;
+use crate::route::Route;
 use crate::stream::TurnStream;
 use crate::turn::Job;
 use crate::turns::Slot;
@@ -291,6 +291,14 @@ fn check_text(text: &str) -> Result<(), AppError> {
     if text.trim().is_empty() {
         return Err(invalid("the message is empty: write something first"));
     }
+    check_length(text)
+}
+
+/// Refuses a text that is longer than a message may be.
+///
+/// # Errors
+/// `InvalidRequest`.
+pub(crate) fn check_length(text: &str) -> Result<(), AppError> {
     if text.len() > TEXT_BYTES {
         return Err(invalid(format!(
             "the message has {:.1} MiB and the limit is 1 MiB: send the part that matters; it was not sent",

@@ -2,7 +2,7 @@
 
 use protocol::{AppError, Caps, ErrorCode, ModelRef, Settings};
 
-use crate::{Change, Engine};
+use crate::{Change, Engine, cluster};
 
 const KEY: &str = "settings";
 
@@ -15,6 +15,10 @@ const NO_HOTKEY: &str = "hotkey: a key such as Ctrl+Shift+Space, or nothing to s
 const FAVOURITES: usize = 64;
 const RECENTS: usize = 8;
 const CAPS: usize = 128;
+
+/// Models of a failover chain.
+pub(crate) const FAILOVER: usize = 8;
+pub(crate) const LONG_FAILOVER: &str = "failover: 8 models at most";
 
 impl Engine {
     /// The person's settings; defaults where nothing was set.
@@ -52,6 +56,8 @@ impl Engine {
     /// `InvalidRequest` that names the field; the store's.
     pub async fn save_settings(&self, settings: Settings) -> Result<Settings, AppError> {
         check(&settings)?;
+        self.before_cluster(settings.inhouse_cluster.as_ref())
+            .await?;
         self.change_settings(|kept| {
             let recents = std::mem::take(&mut kept.recents);
             let hotkey = std::mem::take(&mut kept.hotkey);
@@ -156,8 +162,11 @@ fn check(settings: &Settings) -> Result<(), AppError> {
         favourites,
         instructions,
         caps,
+        failover,
+        inhouse_cluster,
         ..
     } = settings;
+    inhouse_cluster.as_ref().map_or(Ok(()), cluster::check)?;
     let wrong = if !(80..=160).contains(&appearance.text_percent) {
         "appearance.text_percent: choose 80 to 160"
     } else if !may_be_hotkey(hotkey) {
@@ -166,6 +175,8 @@ fn check(settings: &Settings) -> Result<(), AppError> {
         "favourites: 64 models at most"
     } else if instructions.len() > INSTRUCTIONS_BYTES {
         "instructions: 8 KiB at most"
+    } else if failover.len() > FAILOVER {
+        LONG_FAILOVER
     } else if !are_caps(caps) {
         "caps: an amount of 0 to 1,000,000 USD each, and one for a provider"
     } else {

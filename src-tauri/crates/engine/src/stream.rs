@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use protocol::{AppError, PartKind, TurnStarted};
+use protocol::{AppError, Attempt, ModelRef, PartKind, TurnStarted};
 use tokio::sync::watch;
 
 use crate::draft::Draft;
@@ -15,6 +15,20 @@ pub enum TurnUpdate {
     Shortened {
         /// How many messages the model does not see.
         dropped_messages: u32,
+    },
+    /// The in-house model sums up the oldest messages.
+    Summarising {
+        /// How many messages are summed up.
+        done: u32,
+        /// How many are to be.
+        total: u32,
+    },
+    /// A model did not answer, and the next of the failover chain is asked.
+    Switched {
+        /// Which model did not, and why.
+        attempt: Attempt,
+        /// The model that is asked now.
+        model: ModelRef,
     },
     /// The in-house model reads the prompt.
     Reading {
@@ -52,6 +66,8 @@ pub struct TurnStream {
     draft: Arc<Draft>,
     grew: watch::Receiver<()>,
     cursor: Cursor,
+    switched: usize,
+    summarising: Option<(u32, u32)>,
     dropped: u32,
     reading: Option<(u32, u32)>,
     ended: bool,
@@ -64,6 +80,8 @@ impl TurnStream {
             draft,
             grew,
             cursor: Cursor::new(),
+            switched: 0,
+            summarising: None,
             dropped: 0,
             reading: None,
             ended: false,
@@ -97,6 +115,8 @@ impl TurnStream {
         let Self {
             draft,
             cursor,
+            switched,
+            summarising,
             dropped,
             reading,
             ended,
@@ -104,6 +124,18 @@ impl TurnStream {
         } = self;
         draft.read(|grown| {
             let mut updates = Vec::new();
+            let switches = grown.switches.iter().skip(*switched);
+            updates.extend(switches.map(|switch| TurnUpdate::Switched {
+                attempt: switch.attempt.clone(),
+                model: switch.next.clone(),
+            }));
+            *switched = grown.switches.len();
+            if grown.summarising != *summarising {
+                *summarising = grown.summarising;
+                if let Some((done, total)) = grown.summarising {
+                    updates.push(TurnUpdate::Summarising { done, total });
+                }
+            }
             if grown.dropped != *dropped {
                 *dropped = grown.dropped;
                 updates.push(TurnUpdate::Shortened {

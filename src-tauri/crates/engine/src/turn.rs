@@ -1,30 +1,22 @@
-//! One answer, from the key to the stored end. Whatever happens on the way, what had come is kept,
+//! One answer, from its beginning to the stored end. Whatever happens on the way, what had come is kept,
 //! and the draft's readers learn of the end only when it is stored.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream::BoxStream;
-use futures::{FutureExt, StreamExt};
-use jiff::tz::TimeZone;
-use protocol::{AppError, Effort, Fit, Message, MessageId, MessageState, Part, Role, Secret};
-use providers::{ProviderError, ProviderEvent, Request, RequestMessage};
+use futures::FutureExt;
+use protocol::{AppError, Effort, Fit, Message, MessageId};
 use store::{Store, StoreError};
 
-use crate::checkpoint::Checkpoint;
-use crate::context::{self, Fitted};
-use crate::grown::{End, Grown, Origin};
-use crate::models::Route;
+use crate::grown::{End, Grown};
 use crate::outcome::{Before, Outcome};
+use crate::route::Route;
 use crate::turns::{Slot, Turn, Unsaved};
-use crate::{Change, Engine, clock, title};
+use crate::{Change, Engine, clock, failover, title};
 
 /// How long to wait before the end of an answer is stored once more.
 const STORE_AGAIN_AFTER: Duration = Duration::from_secs(5);
-
-/// How often a conversation is made shorter for a server that finds it too long.
-const SHORTENED_AT_MOST: usize = 3;
 
 /// What a turn is to do.
 pub(crate) struct Job {
@@ -48,8 +40,9 @@ pub(crate) async fn run(engine: &Engine, turn: &Turn, slot: Slot, job: Job) {
         continued: job.continued.as_ref(),
         kept: draft.read(Grown::cursor),
         sent_tokens: None,
+        cost: None,
     };
-    let answered = answer(engine, turn, &job, &mut before.sent_tokens);
+    let answered = failover::answer(engine, turn, &job, &mut before);
     // A panic is a fault of ours. It costs this answer's rest, and never what had come of it.
     let outcome = AssertUnwindSafe(answered)
         .catch_unwind()
@@ -126,134 +119,4 @@ fn store_later(engine: &Engine, store: Store, message: MessageId, unsaved: Arc<U
             }
         }
     });
-}
-
-/// Asks, and asks again with less of the conversation when the model finds it too long.
-async fn answer(engine: &Engine, turn: &Turn, job: &Job, sent_tokens: &mut Option<u64>) -> Outcome {
-    let draft = &*turn.draft;
-    let preparing = prepare(engine, turn, job);
-    let prepared = match turn.cancel.run_until_cancelled(preparing).await {
-        None => return Outcome::Stopped,
-        Some(Err(error)) => return Outcome::Broken(MessageState::Failed, error),
-        Some(Ok(prepared)) => prepared,
-    };
-    let mut budget = prepared.budget;
-    let mut left = SHORTENED_AT_MOST;
-    let zone = TimeZone::system();
-    loop {
-        let fitted = context::fit(&prepared.branch, &prepared.system, budget, &zone);
-        let shorter = fitted.shorter();
-        draft.set_dropped(fitted.dropped);
-        *sent_tokens = Some(fitted.tokens + prepared.kept_tokens);
-        let request = prepared.request(turn, job, fitted);
-        let (key, cancel) = (prepared.key.clone(), turn.cancel.clone());
-        let stream = job.route.provider.stream(request, key, cancel);
-        let outcome = read(turn, job, stream).await;
-        match shorter {
-            Some(less) if left > 0 && outcome.is_overflow() && !draft.read(Grown::has_begun) => {
-                left -= 1;
-                budget = less;
-            }
-            _ => return outcome,
-        }
-    }
-}
-
-/// What every request of a turn is made of.
-struct Prepared {
-    key: Option<Secret<String>>,
-    branch: Vec<Message>,
-    system: String,
-    /// What has come of the answer, when the model is to go on with it.
-    kept: Option<Vec<Part>>,
-    kept_tokens: u64,
-    /// Tokens that the system prompt and the branch may have.
-    budget: u64,
-}
-
-/// The key, the branch, and the room that the model's window has for it.
-async fn prepare(engine: &Engine, turn: &Turn, job: &Job) -> Result<Prepared, AppError> {
-    let key = match &job.route.endpoint {
-        Some(endpoint) => engine.key_for(endpoint).await?,
-        None => None,
-    };
-    let mut branch = job.store.ancestors(job.question).await?;
-    for message in &mut branch {
-        engine.catch_up(message);
-    }
-    let system = context::system_prompt(&engine.settings().await?.instructions);
-    let window = engine.window(&turn.draft.started().model).await;
-    let kept = job.continued.as_ref().filter(|_| job.joined);
-    let kept_tokens = kept.map_or(0, |answer| context::tokens_of(&answer.parts));
-    Ok(Prepared {
-        key,
-        branch,
-        system,
-        kept: kept.map(|answer| answer.parts.clone()),
-        kept_tokens,
-        budget: context::budget(window).saturating_sub(kept_tokens),
-    })
-}
-
-impl Prepared {
-    fn request(&self, turn: &Turn, job: &Job, fitted: Fitted) -> Request {
-        let started = turn.draft.started();
-        let mut messages = fitted.messages;
-        messages.extend(self.kept.clone().map(|parts| RequestMessage {
-            role: Role::Assistant,
-            parts,
-        }));
-        Request {
-            model: started.model.model.clone(),
-            system: self.system.clone(),
-            messages,
-            effort: job.effort,
-            cache_key: Some(started.conversation_id.to_string()),
-            continue_last: self.kept.is_some(),
-            ..Request::default()
-        }
-    }
-}
-
-/// Folds the stream into the draft and the draft into the store, until either ends.
-async fn read(
-    turn: &Turn,
-    job: &Job,
-    mut stream: BoxStream<'static, Result<ProviderEvent, ProviderError>>,
-) -> Outcome {
-    let draft = &*turn.draft;
-    let origin = Origin {
-        wire: job.route.provider.wire(),
-        provider: job.route.provider.id().clone(),
-        model: draft.started().model.model.clone(),
-    };
-    let mut checkpoint = Checkpoint::new(Arc::clone(&turn.draft), job.store.clone());
-    let outcome = loop {
-        tokio::select! {
-            biased;
-            () = turn.cancel.cancelled() => break Outcome::Stopped,
-            () = checkpoint.step(), if checkpoint.has_work() => {}
-            item = stream.next() => match item {
-                Some(Ok(event)) => {
-                    let last = matches!(event, ProviderEvent::Finished { .. });
-                    draft.fold(event, &origin, clock::now_ms());
-                    if last {
-                        break Outcome::Whole;
-                    }
-                    if draft.read(Grown::is_full) {
-                        break Outcome::full();
-                    }
-                    checkpoint.note_growth();
-                }
-                Some(Err(error)) => {
-                    break Outcome::broken(error, draft.read(Grown::has_begun));
-                }
-                None => break Outcome::cut_off(),
-            },
-        }
-    };
-    // The connection ends now; the end of the answer is stored after what is being written.
-    drop(stream);
-    checkpoint.settle().await;
-    outcome
 }

@@ -63,6 +63,11 @@ impl Folder {
         self.root.join("snapshots")
     }
 
+    /// Where the bytes of attached files are.
+    pub(crate) fn attachments(&self) -> PathBuf {
+        self.root.join("attachments")
+    }
+
     /// Where copies of a damaged database are looked at.
     pub(crate) fn recovery(&self) -> PathBuf {
         self.root.join("recovery")

@@ -61,6 +61,7 @@ async fn another_answer_and_another_wording_are_siblings() {
         text: "q2, better".to_owned(),
         model: None,
         effort: Some(Effort::High),
+        fit: Fit::default(),
     };
     let edited = engine.edit(edit).await.unwrap();
     let call = server.call().await;

@@ -265,7 +265,10 @@ pub(crate) async fn until(stream: &mut TurnStream, wanted: &str) {
         for update in stream.next().await.unwrap() {
             match update {
                 TurnUpdate::Delta { text: more, .. } => text.push_str(&more),
-                TurnUpdate::Reading { .. } | TurnUpdate::Shortened { .. } => {}
+                TurnUpdate::Reading { .. }
+                | TurnUpdate::Shortened { .. }
+                | TurnUpdate::Summarising { .. }
+                | TurnUpdate::Switched { .. } => {}
                 other => panic!("it ended with {other:?} before {wanted:?} came: {text:?}"),
             }
         }
