@@ -21,11 +21,11 @@ describe('the door', () => {
   it('sends arguments under the names that the commands take', async () => {
     await ipc.openThread('c', null, 50);
     await ipc.setKey('example', 's');
-    await ipc.saveEndpoint({ id: null, name: 'n', base_url: 'http://h/v1', needs_key: false });
+    await ipc.saveEndpoint({ id: null, name: 'n', base_url: 'http://h/v1', needs_key: false, wire: 'chat', headers: [] });
     expect(calls).toEqual([
       { command: 'open_thread', args: { conversationId: 'c', before: null, limit: 50 } },
       { command: 'set_key', args: { provider: 'example', secret: 's' } },
-      { command: 'save_endpoint', args: { draft: { id: null, name: 'n', base_url: 'http://h/v1', needs_key: false } } },
+      { command: 'save_endpoint', args: { draft: { id: null, name: 'n', base_url: 'http://h/v1', needs_key: false, wire: 'chat', headers: [] } } },
     ]);
   });
 

@@ -7,24 +7,33 @@ import { listen } from '@tauri-apps/api/event';
 
 import type { AppError } from './bindings/AppError';
 import type { Check } from './bindings/Check';
+import type { Conversation } from './bindings/Conversation';
 import type { ConversationId } from './bindings/ConversationId';
 import type { ConversationSummary } from './bindings/ConversationSummary';
 import type { EditMessage } from './bindings/EditMessage';
 import type { Endpoint } from './bindings/Endpoint';
 import type { EndpointDraft } from './bindings/EndpointDraft';
+import type { Estimate } from './bindings/Estimate';
+import type { EstimateRequest } from './bindings/EstimateRequest';
 import type { HotkeyState } from './bindings/HotkeyState';
+import type { LedgerPage } from './bindings/LedgerPage';
 import type { LibraryEntry } from './bindings/LibraryEntry';
 import type { MessageId } from './bindings/MessageId';
 import type { MessageView } from './bindings/MessageView';
 import type { Model } from './bindings/Model';
 import type { ModelGroup } from './bindings/ModelGroup';
 import type { ModelRef } from './bindings/ModelRef';
+import type { Preflight } from './bindings/Preflight';
+import type { PreflightRequest } from './bindings/PreflightRequest';
 import type { ProviderId } from './bindings/ProviderId';
+import type { ProviderState } from './bindings/ProviderState';
 import type { PullProgress } from './bindings/PullProgress';
 import type { RegenerateMessage } from './bindings/RegenerateMessage';
 import type { SearchHit } from './bindings/SearchHit';
 import type { SendMessage } from './bindings/SendMessage';
 import type { Settings } from './bindings/Settings';
+import type { Spend } from './bindings/Spend';
+import type { Spending } from './bindings/Spending';
 import type { Start } from './bindings/Start';
 import type { ThreadView } from './bindings/ThreadView';
 import type { TurnEvent } from './bindings/TurnEvent';
@@ -104,17 +113,31 @@ export const restoreConversation = (conversationId: ConversationId) =>
 export const setConversationModel = (conversationId: ConversationId, model: ModelRef) =>
   call('set_conversation_model', { conversationId, model });
 
+export const setConversationFailover = (conversationId: ConversationId, failover: ModelRef[] | null) =>
+  call('set_conversation_failover', { conversationId, failover });
+export const setConversationLocalOnly = (conversationId: ConversationId, localOnly: boolean) =>
+  call<Conversation>('set_conversation_local_only', { conversationId, localOnly });
+export const preflight = (request: PreflightRequest) => call<Preflight>('preflight', { request });
+export const estimate = (request: EstimateRequest) => call<Estimate>('estimate', { request });
+
 export const listModels = (refresh: boolean) => call<ModelGroup[]>('list_models', { refresh });
 export const saveSettings = (settings: Settings) => call<Settings>('save_settings', { settings });
 export const setDefaultModel = (model: ModelRef) => call<Settings>('set_default_model', { model });
 
 export const listEndpoints = () => call<Endpoint[]>('list_endpoints');
+export const providerStates = () => call<ProviderState[]>('provider_states');
 export const saveEndpoint = (draft: EndpointDraft) => call<Endpoint>('save_endpoint', { draft });
 export const removeEndpoint = (provider: ProviderId) => call('remove_endpoint', { provider });
 export const setKey = (provider: ProviderId, secret: string) =>
   call<Endpoint>('set_key', { provider, secret });
 export const removeKey = (provider: ProviderId) => call('remove_key', { provider });
 export const testEndpoint = (provider: ProviderId) => call<Model[]>('test_endpoint', { provider });
+
+export const ledger = (days: number, before: number | null, limit: number) =>
+  call<LedgerPage>('ledger', { days, before, limit });
+export const conversationSpend = (conversationId: ConversationId) =>
+  call<Spend>('conversation_spend', { conversationId });
+export const spending = (days: number) => call<Spending>('spending', { days });
 
 export const vaultState = () => call<VaultState>('vault_state');
 export const unlockVault = () => call<VaultState>('unlock_vault');

@@ -2,10 +2,15 @@
  * A backend for browsers: development without the application, and screenshots. What it shows is
  * chosen in the address: `?scene=first&theme=dark&click=settings-button,settings-tab-hotkey`.
  */
+import type { AppError } from '../bindings/AppError';
 import type { ConversationSummary } from '../bindings/ConversationSummary';
+import type { Conversation } from '../bindings/Conversation';
 import type { Endpoint } from '../bindings/Endpoint';
 import type { LibraryEntry } from '../bindings/LibraryEntry';
+import type { ErrorCode } from '../bindings/ErrorCode';
+import type { LedgerEntry } from '../bindings/LedgerEntry';
 import type { MessageView } from '../bindings/MessageView';
+import type { Preflight } from '../bindings/Preflight';
 import type { PullProgress } from '../bindings/PullProgress';
 import type { Settings } from '../bindings/Settings';
 import type { StoreState } from '../bindings/StoreState';
@@ -13,12 +18,25 @@ import type { ThreadView } from '../bindings/ThreadView';
 import type { TurnEvent } from '../bindings/TurnEvent';
 import type { VaultState } from '../bindings/VaultState';
 import type { Backend } from '../ipc';
+import * as calls from './ledger';
 import * as samples from './samples';
 
 // Arguments are typed at the door; the fake takes them as they come.
 type Args = Record<string, any>;
 const FRAME_MS = 30;
 const PULL_STEPS = 40;
+
+/** A failure of each kind that a provider has, as the application tells it. */
+const failures: [ErrorCode, string, Partial<AppError>?][] = [
+  ['auth', 'api.example.com did not accept the key: set another one', { action: 'fix_key' }],
+  ['rate_limited', 'api.example.com takes no more requests for 45 seconds', { action: 'wait', retry_after_ms: 45_000 }],
+  ['overloaded', 'api.example.com is overloaded: try again, or ask another model', { action: 'retry' }],
+  ['quota', 'your account at api.example.com has no credit left: add some, or ask another model', { action: 'switch_model' }],
+  ['context_overflow', 'the chat is longer than Example large-2 takes', { action: 'shorten' }],
+  ['local_only', 'nothing may leave this machine: ask a model on it, or switch local-only off', { action: 'switch_model' }],
+  ['cap_reached', 'the cap of $5.00 for today is reached: raise it, or ask a model on this machine'],
+  ['network', 'api.example.com could not be reached: see whether you are online', { action: 'retry' }],
+];
 
 export function fake(): Backend {
   const asked = new URLSearchParams(location.search);
@@ -30,7 +48,15 @@ export function fake(): Backend {
       text_percent: Number(asked.get('text') ?? 100),
     },
     welcomed: scene !== 'first',
+    local_only: scene === 'local',
+    ...(scene === 'chain' && {
+      failover: ['example/large-2', 'workshop/glm-4.5-air', 'inhouse/default'],
+      caps: { usd_per_day: 5, providers: [{ provider: 'example', usd_per_day: 2.5 }], at_cap: 'in_house' as const },
+      inhouse_cluster: { base_url: 'http://models.internal:8000/v1', model: 'Qwen/Qwen2.5-Coder-1.5B-Instruct', max_concurrent: 32 },
+    }),
   };
+  const ledger: LedgerEntry[] = scene === 'empty' ? [] : calls.ledger;
+  const options = new Map<string, Partial<Conversation>>();
   const heard = new Map<string, ((payload: never) => void)[]>();
   const tell = (event: string, payload?: unknown) => heard.get(event)?.forEach((hear) => hear(payload as never));
 
@@ -77,7 +103,9 @@ export function fake(): Backend {
         served_by: 'example/large-2',
         runs_at: { at: 'host', host: 'api.example.com' },
         finished_at: samples.now - 3_600_000 + 1_900,
-        ...(scene === 'full' && { usage: { input_tokens: 27_500, cached_tokens: 26_000, cache_write_tokens: null, output_tokens: 286, thinking_tokens: null, estimated: false } }),
+        ...(scene === 'full' && { usage: { input_tokens: 27_500, cached_tokens: 26_000, cache_write_tokens: null, output_tokens: 286, thinking_tokens: null, reported_cost_usd: null, estimated: false } }),
+        cost: { usd: 0.0124, estimated: false, as_of: '2026-11-01' },
+        attempts: [{ model: 'example/medium-2', error: { code: 'overloaded', message: 'api.example.com is overloaded' }, at: 0 }],
         parts: [{ type: 'rendered', blocks: [{ index: 0, html: '<p>Borrowing lets you lend a value out under rules that the compiler checks, so that nobody changes it while someone else is looking.</p>' }] }],
       }),
     ];
@@ -92,8 +120,18 @@ export function fake(): Backend {
       samples.message(id(), { state: 'cancelled', can_continue: true, parts: partial.slice(0, 1) }),
       samples.question(id(), 'All of it?'),
       samples.message(id(), { can_continue: true, stop_reason: 'max_tokens', parts: partial }),
-      samples.question(id(), 'And with the big one?'),
-      samples.message(id(), { state: 'failed', model: 'example/large-2', served_by: null, runs_at: { at: 'host', host: 'api.example.com' }, usage: null, error: { code: 'auth', message: 'api.example.com did not accept the key: set another one' } }),
+      ...failures.flatMap(([code, message, more]) => [
+        samples.question(id(), `And what of ${code}?`),
+        samples.message(id(), {
+          state: 'failed',
+          model: 'example/large-2',
+          served_by: null,
+          runs_at: { at: 'host', host: 'api.example.com' },
+          usage: null,
+          finished_at: Date.now(),
+          error: { code, message, request_id: 'req_01J8ZK4W3M5N6P7Q8R9S0T1V2W', ...more },
+        }),
+      ]),
     ];
   }
 
@@ -104,6 +142,7 @@ export function fake(): Backend {
     ]).flat();
   }
 
+  const keep = (conversation: string, change: Partial<Conversation>) => void options.set(conversation, { ...options.get(conversation), ...change });
   const row = (conversation: string) => conversations.find((one) => one.id === conversation)!;
   const owner = (messageId: string) => [...threads].find(([, all]) => all.some((message) => message.id === messageId))!;
 
@@ -117,7 +156,7 @@ export function fake(): Backend {
     const end = before ?? all.length;
     const begin = Math.max(0, end - limit);
     return {
-      conversation: { id: conversation, title: row(conversation)?.title ?? '', title_is_own: false, model: null, leaf: null, pinned: false, created_at: 0, updated_at: 0, deleted_at: null },
+      conversation: { id: conversation, title: row(conversation)?.title ?? '', title_is_own: false, model: null, leaf: null, pinned: false, failover: null, local_only: false, created_at: 0, updated_at: 0, deleted_at: null, ...options.get(conversation) },
       messages: all.slice(begin, end),
       before: begin,
       after: all.length - end,
@@ -197,7 +236,31 @@ export function fake(): Backend {
     select_sibling: ({ messageId }) => page(owner(messageId)[0], null, 50),
     rename_conversation: ({ conversationId, title }) => change(conversationId, { title }),
     pin_conversation: ({ conversationId, pinned }) => change(conversationId, { pinned }),
-    set_conversation_model: () => undefined,
+    set_conversation_model: ({ conversationId, model }) => keep(conversationId, { model }),
+    set_conversation_local_only: ({ conversationId, localOnly }) => keep(conversationId, { local_only: localOnly }),
+    set_conversation_failover: ({ conversationId, failover }) => keep(conversationId, { failover }),
+    conversation_spend: () => calls.spending(ledger, 1).total,
+    ledger: ({ days, before, limit }) => calls.page(ledger, days, before, limit),
+    spending: ({ days }) => calls.spending(ledger, days),
+    estimate: ({ request }) => {
+      const cost = (usd: number) => ({ usd, estimated: true, as_of: '2026-11-01' });
+      const input_tokens = 412 + Math.round(request.text.length / 4);
+      const isHosted = request.model.startsWith('example/');
+      return { model: request.model, input_tokens, output_tokens: 64_000, least: isHosted ? cost(0.002) : null, most: isHosted ? cost(0.96) : null };
+    },
+    preflight: ({ request }): Preflight => {
+      const whole = { model: request.model, images: 0, files: 0, tool_calls: 0, tokens: 900, room: 28_000, dropped_messages: 0, too_long: false, ways: [] };
+      if (scene === 'lossy') return { ...whole, images: 2, tool_calls: 1, ways: ['send_anyway', 'choose_another'] };
+      if (scene === 'full') return { ...whole, tokens: 45_200, dropped_messages: 12, images: 1, ways: ['summarise', 'trim', 'choose_another'] };
+      return whole;
+    },
+    provider_states: () =>
+      endpoints.map((one) => {
+        const state = samples.states.find(({ provider }) => provider === one.id) ?? { provider: one.id, builtin: false, runs_at: null, key: { is: 'nowhere' as const } };
+        if (!one.key) return { ...state, key: { is: 'nowhere' } };
+        if (vault.is === 'locked') return { ...state, key: vault };
+        return state.key.is === 'nowhere' || one.key.saved_at > samples.now ? { ...state, key: { is: 'keyring', place: 'Secret Service keyring “login”' } } : state;
+      }),
     set_default_model: ({ model }) => Object.assign(settings, { default_model: model }),
     get_message: ({ messageId }) => ({ ...find(messageId) }),
     message_source: ({ messageId }) => {
@@ -236,7 +299,7 @@ export function fake(): Backend {
     save_settings: ({ settings: wanted }) => Object.assign(settings, wanted),
     list_endpoints: () => endpoints,
     save_endpoint: ({ draft }) => {
-      const made = { wire: 'chat' as const, key: null, ...draft, id: draft.id ?? draft.name.toLowerCase() };
+      const made = { key: null, ...draft, id: draft.id ?? draft.name.toLowerCase() };
       endpoints = [...endpoints.filter((one) => one.id !== made.id), made];
       return made;
     },

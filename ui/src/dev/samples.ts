@@ -6,6 +6,8 @@ import type { LibraryEntry } from '../bindings/LibraryEntry';
 import type { MessageView } from '../bindings/MessageView';
 import type { Model } from '../bindings/Model';
 import type { ModelGroup } from '../bindings/ModelGroup';
+import type { Price } from '../bindings/Price';
+import type { ProviderState } from '../bindings/ProviderState';
 import type { RunsAt } from '../bindings/RunsAt';
 import type { Settings } from '../bindings/Settings';
 
@@ -20,6 +22,10 @@ export const settings: Settings = {
   recents: ['inhouse/default'],
   instructions: '',
   welcomed: true,
+  failover: [],
+  inhouse_cluster: null,
+  local_only: false,
+  caps: { usd_per_day: null, providers: [], at_cap: 'block' },
 };
 
 const titles = [
@@ -52,6 +58,7 @@ const model = (ref: string, name: string, runs_at: RunsAt, more: Partial<Model> 
   context_tokens: null,
   output_tokens: null,
   images: false,
+  files: false,
   tools: false,
   efforts: [],
   price: null,
@@ -60,11 +67,26 @@ const model = (ref: string, name: string, runs_at: RunsAt, more: Partial<Model> 
   ...more,
 });
 
+const price = (input: number, output: number): Price => ({ input, cached_input: input / 10, cache_write: null, output, as_of: '2026-11-01' });
+
+const hosted = (name: string, efforts: Model['efforts'], price: Price | null, retires_on: string | null = null): Model =>
+  model(`example/${name}`, `Example ${name}`, { at: 'host', host: 'api.example.com' }, {
+    context_tokens: 200_000,
+    output_tokens: 64_000,
+    images: true,
+    files: name === 'large-2',
+    tools: true,
+    efforts,
+    price,
+    retires_on,
+  });
+
 export const groups: ModelGroup[] = [
   {
     provider: 'inhouse',
     name: 'In-house',
     error: null,
+    health: [],
     models: [
       model('inhouse/default', 'Qwen2.5 Coder 1.5B', { at: 'in_house' }, { bytes: 1_117_320_768, context_tokens: 32_768 }),
       model('inhouse/small', 'SmolLM2 135M', { at: 'in_house' }, { bytes: 98_362_432, context_tokens: 8192 }),
@@ -74,6 +96,7 @@ export const groups: ModelGroup[] = [
     provider: 'ollama',
     name: 'Ollama',
     error: null,
+    health: [],
     models: [
       model('ollama/qwen3:8b', 'qwen3:8b', { at: 'this_machine' }, { context_tokens: 40_960 }),
       model('ollama/gemma3:4b', 'gemma3:4b', { at: 'this_machine' }, { context_tokens: 131_072 }),
@@ -84,15 +107,24 @@ export const groups: ModelGroup[] = [
     provider: 'workshop',
     name: 'Workshop server',
     error: { code: 'network', message: '192.168.1.20 did not answer; the list is the last one known' },
+    health: [],
     models: [model('workshop/glm-4.5-air', 'glm-4.5-air', { at: 'local_network', host: '192.168.1.20' }, { context_tokens: 131_072 })],
   },
   {
     provider: 'example',
     name: 'Example AI',
     error: null,
-    models: ['large-2', 'medium-2', 'mini-2', 'reasoner-1'].map((name) =>
-      model(`example/${name}`, `Example ${name}`, { at: 'host', host: 'api.example.com' }, { context_tokens: 200_000 }),
-    ),
+    health: [
+      { model: 'example/large-2', first_token_ms: 640, error: null, limited_until: null, at: now },
+      { model: 'example/medium-2', first_token_ms: 410, error: { code: 'rate_limited', message: 'api.example.com takes no more requests for 4 minutes' }, limited_until: now + 4 * 60_000, at: now },
+      { model: 'example/mini-2', first_token_ms: null, error: { code: 'overloaded', message: 'api.example.com is overloaded: try again in a minute' }, limited_until: null, at: now },
+    ],
+    models: [
+      hosted('large-2', ['low', 'medium', 'high'], price(3, 15)),
+      hosted('medium-2', ['none', 'low', 'medium', 'high', 'xhigh', 'max'], price(1.25, 10)),
+      hosted('mini-2', [], price(0.075, 0.3)),
+      hosted('reasoner-1', ['low', 'high'], null, '2027-01-15'),
+    ],
   },
 ];
 
@@ -130,17 +162,36 @@ export const ownFiles: LibraryEntry[] = [
   },
 ];
 
+const endpoint = (id: string, name: string, base_url: string, more: Partial<Endpoint> = {}): Endpoint => ({
+  id,
+  name,
+  base_url,
+  wire: 'chat',
+  needs_key: true,
+  key: null,
+  headers: [],
+  ...more,
+});
+const saved = (last_four: string): Endpoint['key'] => ({ last_four, saved_at: now - 90 * HOUR });
+
 export const endpoints: Endpoint[] = [
-  { id: 'ollama', name: 'Ollama', base_url: 'http://localhost:11434/v1', wire: 'chat', needs_key: false, key: null },
-  { id: 'workshop', name: 'Workshop server', base_url: 'http://192.168.1.20:8080/v1', wire: 'chat', needs_key: true, key: null },
-  {
-    id: 'example',
-    name: 'Example AI',
-    base_url: 'https://api.example.com/v1',
-    wire: 'chat',
-    needs_key: true,
-    key: { last_four: 'x7Qd', saved_at: now - 90 * HOUR },
-  },
+  endpoint('example', 'Example AI', 'https://api.example.com/v1', { wire: 'responses', key: saved('x7Qd') }),
+  endpoint('messages', 'Example Messages', 'https://api.messages.example/v1', { wire: 'messages', key: saved('9fKp') }),
+  endpoint('many', 'Example Router of very many models with a long name', 'https://router.example/api/with/a/rather/long/path/v1', { key: saved('') }),
+  endpoint('quiet', 'Example Quiet', 'https://quiet.example/v1', { wire: 'gemini' }),
+  endpoint('ollama', 'Ollama', 'http://localhost:11434/v1', { needs_key: false }),
+  endpoint('llama-server', 'llama-server', 'http://localhost:8080/v1', { needs_key: false }),
+  endpoint('workshop', 'Workshop server', 'http://192.168.1.20:8080/v1', { headers: [{ name: 'X-Team', value: 'research' }] }),
+];
+
+export const states: ProviderState[] = [
+  { provider: 'example', builtin: true, runs_at: { at: 'host', host: 'api.example.com' }, key: { is: 'keyring', place: 'Secret Service keyring “login”' } },
+  { provider: 'messages', builtin: true, runs_at: { at: 'host', host: 'api.messages.example' }, key: { is: 'lost' } },
+  { provider: 'many', builtin: true, runs_at: { at: 'host', host: 'router.example' }, key: { is: 'memory' } },
+  { provider: 'quiet', builtin: true, runs_at: { at: 'host', host: 'quiet.example' }, key: { is: 'nowhere' } },
+  { provider: 'ollama', builtin: true, runs_at: { at: 'this_machine' }, key: { is: 'nowhere' } },
+  { provider: 'llama-server', builtin: true, runs_at: { at: 'this_machine' }, key: { is: 'nowhere' } },
+  { provider: 'workshop', builtin: false, runs_at: { at: 'local_network', host: '192.168.1.20' }, key: { is: 'nowhere' } },
 ];
 
 const rust = [
@@ -186,9 +237,11 @@ export const message = (id: string, more: Partial<MessageView>): MessageView => 
   model: 'inhouse/default',
   served_by: 'inhouse/default',
   runs_at: { at: 'in_house' },
-  usage: { input_tokens: 412, cached_tokens: 380, cache_write_tokens: null, output_tokens: 286, thinking_tokens: null, estimated: false },
+  usage: { input_tokens: 412, cached_tokens: 380, cache_write_tokens: null, output_tokens: 286, thinking_tokens: null, reported_cost_usd: null, estimated: false },
+  cost: null,
   stop_reason: 'end_turn',
   error: null,
+  attempts: [],
   can_continue: false,
   created_at: now - HOUR,
   first_token_at: now - HOUR + 240,

@@ -35,6 +35,8 @@ export function branch(id: ConversationId, messages: MessageView[]) {
         title: id,
         title_is_own: false,
         model: `inhouse/${id}`,
+        failover: null,
+        local_only: false,
         leaf: messages.at(-1)?.id ?? null,
         pinned: false,
         created_at: 0,

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
 import type { MessageState } from '../bindings/MessageState';
-import { ACTION_LABELS, ADVICE, noticeFor, sentence } from './errors';
+import { ACTION_LABELS, ADVICE, noticeFor, PASSED_OVER, passedOver, sentence } from './errors';
 
 // The codes as Rust wrote them down: a new one has to be answered here too.
 const generated = readFileSync('src/bindings/ErrorCode.ts', 'utf8');
@@ -13,6 +13,7 @@ describe('errors', () => {
   it('each have a sentence and only actions that have a label', () => {
     expect(codes.length).toBeGreaterThan(15);
     expect(Object.keys(ADVICE).sort()).toEqual([...codes].sort());
+    expect(Object.keys(PASSED_OVER).sort()).toEqual([...codes].sort());
     for (const { title, actions } of Object.values(ADVICE)) {
       expect(title).toMatch(/^[A-Z]/);
       for (const action of actions) expect(ACTION_LABELS[action]).toBeTruthy();
@@ -25,6 +26,19 @@ describe('errors', () => {
     expect(noticeFor('interrupted', null, true, true)?.actions[0]).toBe('continue');
     expect(noticeFor('interrupted', null, false, false)?.actions).toEqual(['retry']);
     expect(noticeFor('cancelled', null, true, true)?.actions).toEqual(['continue']);
+  });
+
+  it('put first what the error says is best, once', () => {
+    const error = { code: 'not_found' as const, message: 'no such model', action: 'retry' as const };
+    expect(noticeFor('failed', error, false, false)?.actions).toEqual(['retry', 'switch-model']);
+    const full = { code: 'context_overflow' as const, message: 'too long', action: 'shorten' as const };
+    expect(noticeFor('failed', full, false, false)?.actions).toEqual(['shorten', 'switch-model', 'new-chat']);
+  });
+
+  it('say until when to wait, counted from the end of the answer, and by which id to ask', () => {
+    const error = { code: 'rate_limited' as const, message: 'wait', action: 'wait' as const, retry_after_ms: 20_000, request_id: 'req_1' };
+    expect(noticeFor('failed', error, false, false, 1_000)).toMatchObject({ until: 21_000, requestId: 'req_1', actions: ['retry', 'switch-model'] });
+    expect(noticeFor('failed', error, false, false)?.until).toBe(null);
   });
 
   it('offer to go on wherever the application says that it can, and nowhere else', () => {
@@ -40,6 +54,19 @@ describe('errors', () => {
     const shown = (state: MessageState) => noticeFor(state, null, false, true) !== null;
     expect((['streaming', 'complete'] as const).some(shown)).toBe(false);
     expect((['interrupted', 'failed', 'cancelled'] as const).every(shown)).toBe(true);
+  });
+});
+
+describe('why another model answered', () => {
+  const attempt = (model: string, code: 'overloaded' | 'network') => ({ model, error: { code, message: '' }, at: 0 });
+  const name = (model: string) => model.toUpperCase();
+
+  it('is told of each that did not, in order', () => {
+    expect(passedOver([], name)).toBe(null);
+    expect(passedOver([attempt('a', 'overloaded')], name)).toBe('A was overloaded');
+    expect(passedOver([attempt('a', 'overloaded'), attempt('b', 'network'), attempt('c', 'overloaded')], name)).toBe(
+      'A was overloaded, B could not be reached and C was overloaded',
+    );
   });
 });
 

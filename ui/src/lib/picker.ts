@@ -1,5 +1,6 @@
 /** The model picker's rows: what is listed, in which order, and how the keys move through it. */
 import type { AppError } from '../bindings/AppError';
+import type { Health } from '../bindings/Health';
 import type { Model } from '../bindings/Model';
 import type { ModelGroup } from '../bindings/ModelGroup';
 import type { ModelRef } from '../bindings/ModelRef';
@@ -20,6 +21,8 @@ export interface Row {
   /** The provider's name, where the group does not say it. */
   from: string | null;
   favourite: boolean;
+  /** How it has fared, when it was asked since the application was started. */
+  health: Health | null;
 }
 
 type Marks = Pick<Settings, 'favourites' | 'recents'>;
@@ -30,9 +33,9 @@ export function sections(groups: ModelGroup[], marks: Marks, query: string): Sec
 }
 
 function all(groups: ModelGroup[], marks: Marks): Section[] {
-  const known = new Map<ModelRef, { model: Model; from: string }>();
-  for (const { models, name } of groups) {
-    for (const model of models) known.set(model.model, { model, from: name });
+  const known = new Map<ModelRef, { model: Model; from: string; health: Health | null }>();
+  for (const group of groups) {
+    for (const model of group.models) known.set(model.model, { model, from: group.name, health: healthOf(group, model) });
   }
   const marked = (id: string, title: string, refs: ModelRef[]): Section => ({
     id,
@@ -61,9 +64,12 @@ function all(groups: ModelGroup[], marks: Marks): Section[] {
         model,
         from: null,
         favourite: marks.favourites.includes(model.model),
+        health: healthOf(group, model),
       })),
     })));
 }
+
+const healthOf = ({ health }: ModelGroup, { model }: Model): Health | null => health.find((one) => one.model === model) ?? null;
 
 function found(groups: ModelGroup[], marks: Marks, query: string): Section[] {
   const hits = groups.flatMap((group) =>
@@ -72,7 +78,7 @@ function found(groups: ModelGroup[], marks: Marks, query: string): Section[] {
       const favourite = marks.favourites.includes(model.model);
       return score === null
         ? []
-        : [{ score: score + (favourite ? 5 : 0), row: { id: `found:${model.model}`, model, from: group.name, favourite } }];
+        : [{ score: score + (favourite ? 5 : 0), row: { id: `found:${model.model}`, model, from: group.name, favourite, health: healthOf(group, model) } }];
     }),
   );
   hits.sort((a, b) => b.score - a.score);
@@ -95,11 +101,15 @@ export function step(rows: Row[], active: string | null, key: string): string | 
   return rows[to[key] ?? at]?.id ?? null;
 }
 
-/** A model's name for people, also when its provider does not list it (any more). */
-export function nameOf(groups: ModelGroup[], ref: ModelRef): string {
+/** A model as its provider lists it. */
+export function modelOf(groups: ModelGroup[], ref: ModelRef): Model | undefined {
   for (const { models } of groups) {
     const model = models.find((one) => one.model === ref);
-    if (model) return model.name;
+    if (model) return model;
   }
-  return ref.slice(ref.indexOf('/') + 1) || ref;
+  return undefined;
 }
+
+/** A model's name for people, also when its provider does not list it (any more). */
+export const nameOf = (groups: ModelGroup[], ref: ModelRef): string =>
+  modelOf(groups, ref)?.name ?? (ref.slice(ref.indexOf('/') + 1) || ref);

@@ -21,6 +21,10 @@ const UNSET: Settings = {
   recents: [],
   instructions: '',
   welcomed: true,
+  failover: [],
+  inhouse_cluster: null,
+  local_only: false,
+  caps: { usd_per_day: null, providers: [], at_cap: 'block' },
 };
 
 /** The picker asks the providers again when it opens, but not more often than this. */

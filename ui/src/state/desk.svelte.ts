@@ -1,12 +1,18 @@
 /** Which overlay of the window is open, and asking a person whether a link may be opened. */
-
+import type { ProviderId } from '../bindings/ProviderId';
 import type { ShownMessage } from './message.svelte';
 
-export type SettingsTab = 'models' | 'endpoints' | 'hotkey' | 'appearance' | 'about';
+export type SettingsTab = 'models' | 'endpoints' | 'failover' | 'privacy' | 'hotkey' | 'appearance' | 'about';
 
 class Desk {
   settings = $state<SettingsTab | null>(null);
+  /** The provider whose key is to be set when the settings open. */
+  keyWanted = $state<ProviderId | null>(null);
   picker = $state(false);
+  /** Whether the choice of the effort is open. */
+  effort = $state(false);
+  /** Whether the open chat's own options are shown. */
+  options = $state(false);
   shortcuts = $state(false);
   /** The answer to be given again by a model that is being chosen; `switches` keeps that model. */
   answerWith = $state.raw<{ message: ShownMessage; switches: boolean } | null>(null);
@@ -24,6 +30,12 @@ class Desk {
   togglePicker(mayOpen = true): void {
     if (this.picker) this.write();
     this.picker = !this.picker && mayOpen;
+  }
+
+  /** Opens the settings at a provider's key. */
+  openKey(provider: ProviderId | null): void {
+    this.keyWanted = provider;
+    this.settings = 'endpoints';
   }
 
   write(): void {

@@ -32,8 +32,12 @@ export class ShownMessage {
   unseen = $state(0);
   /** How far the in-house model has read the prompt. */
   reading = $state.raw<{ done: number; total: number } | null>(null);
+  /** How far the in-house model has summed up what does not fit. */
+  summing = $state.raw<{ done: number; total: number } | null>(null);
   /** Why it failed, as told before the stored message was read again. */
   error = $state.raw<AppError | null>(null);
+  /** When that was told. */
+  failedAt = $state<number | null>(null);
   /** When this window first saw a part of thinking grow, to show how long it takes. */
   thinkingSince = $state<number | null>(null);
 
@@ -67,14 +71,24 @@ export class ShownMessage {
         break;
       case 'reading':
         this.reading = event;
+        this.summing = null;
+        break;
+      case 'summarising':
+        this.summing = event;
+        break;
+      case 'switched':
+        this.reading = null;
+        this.view = { ...this.view, model: event.model, attempts: [...this.view.attempts, event.attempt] };
         break;
       case 'patch':
         this.reading = null;
+        this.summing = null;
         this.waits = false;
         this.#part(event.part, event.kind)?.patch(event);
         break;
       case 'failed':
         this.error = event.error;
+        this.failedAt = Date.now();
         break;
       case 'finished':
       case 'cancelled':
@@ -109,6 +123,7 @@ export class ShownMessage {
   #rest(): void {
     this.waits = false;
     this.reading = null;
+    this.summing = null;
     this.error = null;
     this.thinkingSince = null;
     this.turnId = null;

@@ -4,6 +4,7 @@ import type { MessageId } from '../bindings/MessageId';
 import type { MessageView } from '../bindings/MessageView';
 import type { ModelRef } from '../bindings/ModelRef';
 import type { TurnStarted } from '../bindings/TurnStarted';
+import { ShownMessage } from './message.svelte';
 
 /** A message as it is before the store was read: enough to be shown at once. */
 export function draft(
@@ -24,13 +25,36 @@ export function draft(
     served_by: null,
     runs_at: null,
     usage: null,
+    cost: null,
     stop_reason: null,
     error: null,
+    attempts: [],
     can_continue: false,
     created_at: Date.now(),
     first_token_at: null,
     finished_at: null,
   };
+}
+
+/**
+ * Where a new question and its answer stand: after all that is shown, or in the place of a message
+ * that was worded or answered anew, and of what followed it.
+ */
+export function placing(
+  messages: ShownMessage[],
+  { user_message_id: asked }: TurnStarted,
+  answer: ShownMessage,
+  text: string | null,
+  instead: ShownMessage | null,
+): { kept: ShownMessage[]; placed: ShownMessage[] } {
+  const at = instead ? messages.findIndex(({ id }) => id === instead.id) : -1;
+  const before = at < 0 ? messages : messages.slice(0, at);
+  // Of what was read again meanwhile nothing stands here twice.
+  const kept = before.filter(({ id }) => id !== asked && id !== answer.id);
+  const question = asked
+    ? [new ShownMessage(draft(asked, 'user', kept.at(-1)?.id ?? null, null, text ?? ''))]
+    : [];
+  return { kept, placed: [...question, answer] };
 }
 
 /** A conversation as its first message begins it. */
@@ -41,6 +65,8 @@ export function beginning({ conversation_id, model, message_id }: TurnStarted): 
     title: '',
     title_is_own: false,
     model,
+    failover: null,
+    local_only: false,
     leaf: message_id,
     pinned: false,
     created_at: now,

@@ -2,6 +2,8 @@
 import type { AppError } from '../bindings/AppError';
 import type { Conversation } from '../bindings/Conversation';
 import type { ConversationId } from '../bindings/ConversationId';
+import type { Effort } from '../bindings/Effort';
+import type { Fit } from '../bindings/Fit';
 import type { MessageId } from '../bindings/MessageId';
 import type { MessageView } from '../bindings/MessageView';
 import type { ModelRef } from '../bindings/ModelRef';
@@ -10,9 +12,13 @@ import type { ThreadView } from '../bindings/ThreadView';
 import type { TurnEvent } from '../bindings/TurnEvent';
 import type { TurnStarted } from '../bindings/TurnStarted';
 import * as ipc from '../ipc';
+import { modelOf } from '../lib/picker';
 import { app } from './app.svelte';
+import { desk } from './desk.svelte';
+import { efforts } from './efforts.svelte';
 import { ShownMessage } from './message.svelte';
-import { beginning, draft } from './provisional';
+import { preflights } from './preflights.svelte';
+import { beginning, draft, placing } from './provisional';
 import { attempt, toasts } from './toasts.svelte';
 import { turns } from './turns.svelte';
 
@@ -54,15 +60,6 @@ class Thread {
 
   get model(): ModelRef {
     return this.conversation?.model ?? this.picked ?? app.defaultModel;
-  }
-
-  /** The share of what its model can read at once that the chat takes; null while nobody knows. */
-  get fullness(): number | null {
-    if (this.after > 0) return null;
-    const usage = this.messages.findLast(({ view }) => view.usage)?.view.usage;
-    const model = app.groups.flatMap(({ models }) => models).find((one) => one.model === this.model);
-    if (!usage || !model?.context_tokens) return null;
-    return ((usage.input_tokens ?? 0) + (usage.output_tokens ?? 0)) / model.context_tokens;
   }
 
   /** Whether a message can be sent from here now. */
@@ -162,19 +159,35 @@ class Thread {
       await this.open(id);
       if (this.id !== id || this.error) return null;
     }
-    return this.#ask((hear) =>
-      ipc.sendMessage({ conversation_id: id, text, model, effort: null }, hear), text);
+    return this.#alone(async (here) => {
+      const effort = this.#effort(model);
+      const fit = await preflights.clear(id, model, text, () => (desk.picker = here()));
+      if (!fit) return null;
+      const into = await this.#ask(here, (hear) =>
+        ipc.sendMessage({ conversation_id: id, text, model, effort, fit }, hear), text);
+      if (id === null && into !== null) efforts.began(into, model);
+      return into;
+    });
   }
 
   /** Words an earlier message anew: a sibling, with an answer of its own. */
   async edit(message: ShownMessage, text: string): Promise<boolean> {
-    return null !== (await this.#ask((hear) =>
-      ipc.editMessage({ message_id: message.id, text, model: null }, hear), text, message));
+    const [effort, fit] = [this.#effort(this.model), preflights.agreed(this.id, this.model)];
+    return null !== (await this.#alone((here) => this.#ask(here, (hear) =>
+      ipc.editMessage({ message_id: message.id, text, model: null, effort, fit }, hear), text, message)));
   }
 
   /** Asks for another answer, of the same model or of another. */
   async regenerate(message: ShownMessage, model: ModelRef | null = null): Promise<void> {
-    await this.#ask((hear) => ipc.regenerateMessage({ message_id: message.id, model }, hear), null, message);
+    const { id, model: own } = this;
+    await this.#again(message, model, async (another) =>
+      model && model !== own ? preflights.clear(id, model, '', another) : preflights.agreed(id, own));
+  }
+
+  /** Asks again with a chat that is made shorter, in a way that the person chooses. */
+  async shorten(message: ShownMessage): Promise<void> {
+    const { id, model } = this;
+    if (id !== null) await this.#again(message, null, (another) => preflights.shorten(id, model, another));
   }
 
   /** Goes on with an answer that was cut off. */
@@ -199,13 +212,51 @@ class Thread {
 
   /** Chooses the model of this chat; of one that has not begun, and of every later one. */
   async choose(model: ModelRef): Promise<void> {
+    if (this.id !== null) return this.#change({ model }, (id) => ipc.setConversationModel(id, model));
+    this.picked = model;
+    await app.chooseDefault(model);
+  }
+
+  /** Keeps this chat on this machine, or lets it go out again. */
+  keepHere(local_only: boolean): Promise<void> {
+    return this.#change({ local_only }, (id) => ipc.setConversationLocalOnly(id, local_only));
+  }
+
+  /** Sets which models are asked when this chat's does not answer; null is as in the settings. */
+  setFailover(failover: ModelRef[] | null): Promise<void> {
+    return this.#change({ failover }, (id) => ipc.setConversationFailover(id, failover));
+  }
+
+  async #change(change: Partial<Conversation>, save: (id: ConversationId) => Promise<unknown>): Promise<void> {
     const { id } = this;
-    if (id === null) {
-      this.picked = model;
-      await app.chooseDefault(model);
-    } else if (await attempt(() => ipc.setConversationModel(id, model))) {
-      if (this.conversation?.id === id) this.conversation = { ...this.conversation, model };
+    if (id === null || !(await attempt(() => save(id)))) return;
+    if (this.conversation?.id === id) this.conversation = { ...this.conversation, ...change };
+  }
+
+  /** How hard a model is to think here. */
+  #effort(model: ModelRef): Effort | null {
+    return efforts.of(this.id, modelOf(app.groups, model));
+  }
+
+  /** One thing at a time: nothing else is sent while this goes on. */
+  async #alone<T>(work: (here: () => boolean) => Promise<T | null>): Promise<T | null> {
+    if (this.sending) return null;
+    this.sending = true;
+    try {
+      return await work(this.#watch());
+    } finally {
+      this.sending = false;
     }
+  }
+
+  /** Asks for another answer, once it is known how. */
+  async #again(message: ShownMessage, model: ModelRef | null, how: (another: () => void) => Promise<Fit | null>): Promise<void> {
+    await this.#alone(async (here) => {
+      const effort = this.#effort(model ?? this.model);
+      const fit = await how(() => (desk.answerWith = { message, switches: true }));
+      return fit && this.#ask(here, (hear) =>
+        ipc.regenerateMessage({ message_id: message.id, model, effort, fit }, hear), null, message);
+    });
   }
 
   /** Whether what is open now is still open. */
@@ -300,14 +351,12 @@ class Thread {
   }
 
   async #ask(
+    here: () => boolean,
     ask: (hear: (event: TurnEvent) => void) => Promise<TurnStarted>,
     text: string | null,
     instead: ShownMessage | null = null,
   ): Promise<ConversationId | null> {
-    if (this.sending) return null;
-    const here = this.#watch();
     let into = null as ConversationId | null;
-    this.sending = true;
     await attempt(async () => {
       let answer: ShownMessage | undefined;
       const started = await turns.begin(ask, ({ message_id, user_message_id, model }) =>
@@ -317,28 +366,19 @@ class Thread {
       if (here() && answer) this.#place(started, answer, text, instead);
       toasts.say('The answer is being written.');
     });
-    this.sending = false;
     // Opened again meanwhile, and read before the message was stored.
     if (into !== null && into === this.id && !here()) void this.open(into);
     return into;
   }
 
   #place(started: TurnStarted, answer: ShownMessage, text: string | null, instead: ShownMessage | null): void {
-    const { user_message_id: asked, conversation_id } = started;
-    const at = instead ? this.messages.findIndex(({ id }) => id === instead.id) : -1;
-    const before = at < 0 ? this.messages : this.messages.slice(0, at);
-    // Of what was read again meanwhile nothing stands here twice.
-    const kept = before.filter(({ id }) => id !== asked && id !== answer.id);
-    const question = asked
-      ? [new ShownMessage(draft(asked, 'user', kept.at(-1)?.id ?? null, null, text ?? ''))]
-      : [];
-    const placed = [...question, answer];
+    const { kept, placed } = placing(this.messages, started, answer, text, instead);
     this.target = null;
     this.messages = [...kept, ...placed];
     this.after = 0;
     this.#letGo('first');
-    if (this.id !== conversation_id) {
-      this.id = conversation_id;
+    if (this.id !== started.conversation_id) {
+      this.id = started.conversation_id;
       this.conversation = beginning(started);
       this.picked = null;
     }
