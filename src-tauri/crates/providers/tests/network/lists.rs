@@ -155,12 +155,13 @@ fn wrong_endpoints_are_refused_with_the_field() {
         wire,
         needs_key: false,
         key: None,
+        headers: Vec::new(),
     };
     for (url, wire, field) in [
         ("localhost:11434", Wire::Chat, "base URL: "),
-        ("http://localhost/v1", Wire::Responses, "wire: "),
+        ("http://localhost/v1", Wire::Inhouse, "wire: "),
     ] {
-        let error = OpenAiCompatible::new(&endpoint(url, wire), http.clone()).unwrap_err();
+        let error = Remote::new(&endpoint(url, wire), http.clone()).unwrap_err();
         assert_eq!(error.kind, ErrorKind::InvalidRequest);
         assert!(error.message.starts_with(field), "{error}");
     }

@@ -8,6 +8,7 @@
 
 mod bounds;
 mod lists;
+mod remote;
 mod retries;
 mod server;
 mod waits;
@@ -20,7 +21,7 @@ use futures::StreamExt;
 use pretty_assertions::assert_eq;
 use protocol::{Endpoint, Part, Role, Secret, StopReason, Wire};
 use providers::{
-    ErrorKind, Http, Limits, OpenAiCompatible, Provider, ProviderError, ProviderEvent, Request,
+    ErrorKind, Http, Limits, Provider, ProviderError, ProviderEvent, Remote, Request,
     RequestMessage, Retries,
 };
 use server::{Server, Step, answer, event_stream};
@@ -54,7 +55,7 @@ fn hasty() -> Limits {
     }
 }
 
-fn provider_with(id: &str, base_url: &str, limits: Limits) -> OpenAiCompatible {
+fn provider_with(id: &str, base_url: &str, limits: Limits) -> Remote {
     let endpoint = Endpoint {
         id: id.parse().unwrap(),
         name: id.to_owned(),
@@ -62,11 +63,12 @@ fn provider_with(id: &str, base_url: &str, limits: Limits) -> OpenAiCompatible {
         wire: Wire::Chat,
         needs_key: true,
         key: None,
+        headers: Vec::new(),
     };
-    OpenAiCompatible::new(&endpoint, Http::with_limits(limits).unwrap()).unwrap()
+    Remote::new(&endpoint, Http::with_limits(limits).unwrap()).unwrap()
 }
 
-fn provider(server: &Server) -> OpenAiCompatible {
+fn provider(server: &Server) -> Remote {
     provider_with("test", &server.base_url(), limits())
 }
 
@@ -85,7 +87,7 @@ fn key() -> Option<Secret<String>> {
     Some(Secret::new(CANARY.to_owned()))
 }
 
-async fn ask(provider: &OpenAiCompatible) -> (String, Result<StopReason, ProviderError>) {
+async fn ask(provider: &Remote) -> (String, Result<StopReason, ProviderError>) {
     let mut stream = provider.stream(request(), key(), CancellationToken::new());
     let mut text = String::new();
     let mut end = None;
