@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use protocol::{Conversation, MessageId, MessageState, Part, PartKind};
-use store::{DraftDelta, Finish, NewConversation, Opened, Store, StoreError};
+use protocol::{ConversationId, MessageState, ModelRef, Part, PartKind};
+use store::{Asked, DraftDelta, Finish, Opened, Question, Store, StoreError};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
@@ -65,7 +65,7 @@ async fn run(dir: &Path, mode: &str) -> io::Result<()> {
         "copy" => copy(&store).await?,
         "delete" => {
             if let Some(doomed) = talk(&store, 1).await? {
-                delete(&store, &doomed).await?;
+                delete(&store, doomed).await?;
             }
             talk(&store, 11).await?;
         }
@@ -116,19 +116,18 @@ async fn open(dir: &Path, restores: bool) -> io::Result<Option<Store>> {
 
 /// A question and its answer, another question, and the first one in other words with an answer
 /// that stays open. Messages count from `n`.
-async fn talk(store: &Store, n: usize) -> io::Result<Option<Conversation>> {
-    let made = store.create(NewConversation::default(), 1).await;
-    let Some(talk) = told(made, |made| format!("created {}", made.id))? else {
+async fn talk(store: &Store, n: usize) -> io::Result<Option<ConversationId>> {
+    let words = |n| vec![Part::text(text(n))];
+    let Some(first) = ask(store, Question::First(words(n)), n).await? else {
         return Ok(None);
     };
-    let question = send(store, &talk, None, n).await?;
-    let first = stream(store, &talk, question, n + 1).await?;
-    send(store, &talk, first, n + 2).await?;
+    let talk = first.conversation;
+    stream(store, &first, n + 1).await?;
+    ask(store, Question::Next(talk, words(n + 2)), n + 2).await?;
     say("editing")?;
-    let edited = send(store, &talk, None, n + 3).await?;
-    let open = store.open_assistant(talk.id, edited, None, 2).await;
-    if let Some(open) = told(open, |open| format!("open {} {}", open.id, talk.id))? {
-        grow(store, open.id, &talk, n + 4).await?;
+    let edited = Question::After(talk, None, words(n + 3));
+    if let Some(open) = ask(store, edited, n + 3).await? {
+        grow(store, &open, n + 4).await?;
     }
     Ok(Some(talk))
 }
@@ -141,15 +140,15 @@ async fn copy(store: &Store) -> io::Result<()> {
     .map(drop)
 }
 
-async fn delete(store: &Store, doomed: &Conversation) -> io::Result<()> {
+async fn delete(store: &Store, doomed: ConversationId) -> io::Result<()> {
     copy(store).await?;
-    say(&format!("deleting {}", doomed.id))?;
-    told(store.trash(doomed.id, 3).await, |()| {
-        format!("trashed {}", doomed.id)
+    say(&format!("deleting {doomed}"))?;
+    told(store.trash(doomed, 3).await, |()| {
+        format!("trashed {doomed}")
     })?;
     told(store.purge_trashed_before(4).await, |count| {
         if *count == 1 {
-            format!("purged {}", doomed.id)
+            format!("purged {doomed}")
         } else {
             "purged nothing".to_owned()
         }
@@ -157,20 +156,21 @@ async fn delete(store: &Store, doomed: &Conversation) -> io::Result<()> {
     Ok(())
 }
 
-async fn send(
-    store: &Store,
-    talk: &Conversation,
-    parent: Option<MessageId>,
-    n: usize,
-) -> io::Result<Option<MessageId>> {
-    let sent = store
-        .append_user(talk.id, parent, vec![Part::text(text(n))], 2)
-        .await;
-    Ok(told(sent, |sent| format!("sent {} {n} {}", sent.id, talk.id))?.map(|sent| sent.id))
+/// Asks message `n`. What one transaction made is said as one.
+async fn ask(store: &Store, question: Question, n: usize) -> io::Result<Option<Asked>> {
+    let asked = store.ask(question, &ModelRef::inhouse("small"), 2).await;
+    told(asked, |asked| {
+        let talk = asked.conversation;
+        format!(
+            "created {talk}\nsent {} {n} {talk}\nopen {} {talk}",
+            asked.question, asked.answer
+        )
+    })
 }
 
 /// Adds the text of message `n` to a draft, piece by piece.
-async fn grow(store: &Store, message: MessageId, talk: &Conversation, n: usize) -> io::Result<()> {
+async fn grow(store: &Store, asked: &Asked, n: usize) -> io::Result<()> {
+    let (message, talk) = (asked.answer, asked.conversation);
     let letters: Vec<char> = text(n).chars().collect();
     let mut length = 0;
     for piece in letters.chunks(letters.len().div_ceil(3)) {
@@ -181,9 +181,7 @@ async fn grow(store: &Store, message: MessageId, talk: &Conversation, n: usize) 
         };
         length += delta.text.len();
         let added = store.checkpoint(message, vec![delta]).await;
-        let grown = told(added, |()| {
-            format!("grown {message} {n} {length} {}", talk.id)
-        })?;
+        let grown = told(added, |()| format!("grown {message} {n} {length} {talk}"))?;
         if grown.is_none() {
             // A piece that is missing would leave a hole.
             break;
@@ -192,17 +190,8 @@ async fn grow(store: &Store, message: MessageId, talk: &Conversation, n: usize) 
     Ok(())
 }
 
-async fn stream(
-    store: &Store,
-    talk: &Conversation,
-    parent: Option<MessageId>,
-    n: usize,
-) -> io::Result<Option<MessageId>> {
-    let open = store.open_assistant(talk.id, parent, None, 2).await;
-    let Some(open) = told(open, |open| format!("open {} {}", open.id, talk.id))? else {
-        return Ok(None);
-    };
-    grow(store, open.id, talk, n).await?;
+async fn stream(store: &Store, asked: &Asked, n: usize) -> io::Result<()> {
+    grow(store, asked, n).await?;
     let finish = Finish {
         state: MessageState::Complete,
         parts: vec![Part::text(text(n))],
@@ -215,9 +204,9 @@ async fn stream(
         first_token_at: Some(3),
         finished_at: 4,
     };
-    let finished = store.finish(open.id, finish).await;
+    let finished = store.finish(asked.answer, finish).await;
     told(finished, |()| {
-        format!("finished {} {n} {}", open.id, talk.id)
-    })?;
-    Ok(Some(open.id))
+        format!("finished {} {n} {}", asked.answer, asked.conversation)
+    })
+    .map(drop)
 }

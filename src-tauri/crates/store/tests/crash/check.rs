@@ -4,10 +4,10 @@
 use std::fs;
 use std::path::Path;
 
-use protocol::{Message, MessageId, MessageState, Part};
+use protocol::{Message, MessageId, MessageState, ModelRef, Part, Role};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
-use store::{NewConversation, Opened, Store};
+use store::{Opened, Question, Store};
 
 use crate::acknowledged::Acknowledged;
 use crate::{JUNK, Point, Start, text};
@@ -19,6 +19,7 @@ pub(crate) async fn check(point: Point, dir: &Path, said: &str) {
     store.recover().await.unwrap();
     conversations(point, &store, &all).await;
     messages(point, &store, &all, said).await;
+    together(point, &store).await;
     let (query, wanted) = match point.start {
         Start::Empty => ("nothing", 0),
         Start::OldVersion | Start::Damaged => ("old words", 100),
@@ -43,11 +44,9 @@ pub(crate) async fn check(point: Point, dir: &Path, said: &str) {
     assert_eq!(unfinished, None, "{point:?}: a cut-off copy takes room");
 
     // Life goes on.
-    let talk = store.create(NewConversation::default(), 1).await.unwrap();
-    store
-        .append_user(talk.id, None, vec![Part::text("afterwards")], 1)
-        .await
-        .unwrap();
+    let words = Question::First(vec![Part::text("afterwards")]);
+    let model = ModelRef::inhouse("small");
+    store.ask(words, &model, 1).await.unwrap();
     assert_eq!(store.search("afterwards", 5).await.unwrap().len(), 1);
     store.close().await;
     whole(point, &dir.join("pilotfish.db")).await;
@@ -96,6 +95,19 @@ async fn conversations(point: Point, store: &Store, all: &Acknowledged) {
         assert!(
             store.conversation(*talk).await.is_err(),
             "{point:?}: what was deleted for good is back"
+        );
+    }
+}
+
+/// A question and its answer come into being together, and with their conversation.
+async fn together(point: Point, store: &Store) {
+    for row in store.list(0, 100).await.unwrap() {
+        let shown = store.branch_page(row.id, None, 1).await.unwrap();
+        let last = shown.messages.last().map(|stored| stored.message.role);
+        // The one of an older version has a title, and was made otherwise.
+        assert!(
+            last == Some(Role::Assistant) || row.title == "old",
+            "{point:?}: a question that nobody answers, or no message at all"
         );
     }
 }

@@ -23,10 +23,10 @@ use std::process::{Command, Output};
 use std::sync::Mutex;
 use std::time::Instant;
 
-use protocol::Part;
+use protocol::{ModelRef, Part};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
-use store::{NewConversation, Opened, Store};
+use store::{Opened, Question, Store};
 
 use acknowledged::{Acknowledged, Phase};
 
@@ -192,11 +192,9 @@ async fn prepare(start: Start, dir: &Path) {
             let Opened::Ready(store) = Store::open(dir).await.unwrap() else {
                 panic!("damaged")
             };
-            let talk = store.create(NewConversation::default(), 1).await.unwrap();
-            store
-                .append_user(talk.id, None, vec![Part::text("here before")], 1)
-                .await
-                .unwrap();
+            let words = Question::First(vec![Part::text("here before")]);
+            let model = ModelRef::inhouse("small");
+            store.ask(words, &model, 1).await.unwrap();
             store.close().await;
         }
     }
