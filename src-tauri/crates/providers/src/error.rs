@@ -1,15 +1,17 @@
 //! What can go wrong with a provider, in one vocabulary. Each wire and the transport map their
 //! errors into it once; the status, the code and the provider's own words are kept beside the kind.
 
+mod cause;
 pub(crate) mod classify;
 mod said;
 pub(crate) mod scrub;
+mod text;
 mod wait;
 
 use std::fmt;
 use std::time::Duration;
 
-use protocol::{AppError, ErrorCode, ProviderId};
+use protocol::{AppError, ErrorAction, ErrorCode, ProviderId};
 
 /// What kind of thing went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
@@ -100,8 +102,13 @@ pub struct ProviderError {
     pub message: String,
     /// The provider's id of the request, for its support.
     pub request_id: Option<String>,
-    /// How long the provider asks to wait.
+    /// How long the provider asks to wait; at most 31 days.
     pub retry_after: Option<Duration>,
+    /// The beginning of what the provider answered, at most 4 KiB, as it came: to look into an
+    /// error, and not to be stored or shown unasked, because it may repeat what was asked.
+    pub body: Option<Box<str>>,
+    /// What a person can do, where one thing stands out.
+    pub action: Option<ErrorAction>,
 }
 
 impl ProviderError {
@@ -124,9 +131,16 @@ impl From<ProviderError> for AppError {
         let retry_after_ms = error
             .retry_after
             .map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+        let action = match error.action {
+            Some(ErrorAction::Retry) if retry_after_ms.is_some() => Some(ErrorAction::Wait),
+            action => action,
+        };
         Self {
+            code: error.kind.into(),
+            message: error.to_string(),
             retry_after_ms,
-            ..Self::new(error.kind.into(), error.to_string())
+            action,
+            request_id: error.request_id,
         }
     }
 }
@@ -146,10 +160,14 @@ pub struct Fault {
     pub request_id: Option<String>,
     /// How long the provider asks to wait.
     pub retry_after: Option<Duration>,
+    /// The beginning of what the provider answered.
+    pub body: Option<Box<str>>,
+    /// What a person can do.
+    pub action: Option<ErrorAction>,
 }
 
 impl Fault {
-    /// A fault with nothing but a kind and a message.
+    /// A fault with nothing but a kind and a message, and the action that fits the kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -158,6 +176,8 @@ impl Fault {
             message: message.into(),
             request_id: None,
             retry_after: None,
+            body: None,
+            action: ErrorCode::from(kind).action(),
         }
     }
 
@@ -165,6 +185,13 @@ impl Fault {
     #[must_use]
     pub fn with_code(mut self, code: impl Into<String>) -> Self {
         self.code = Some(code.into());
+        self
+    }
+
+    /// The same fault with another action, or none.
+    #[must_use]
+    pub fn with_action(mut self, action: Option<ErrorAction>) -> Self {
+        self.action = action;
         self
     }
 
@@ -179,6 +206,8 @@ impl Fault {
             message: self.message,
             request_id: self.request_id,
             retry_after: self.retry_after,
+            body: self.body,
+            action: self.action,
         }
     }
 }

@@ -13,6 +13,7 @@ impl Fault {
             self.message = scrub(&self.message, key);
             self.code = self.code.map(|code| scrub(&code, key));
             self.request_id = self.request_id.map(|id| scrub(&id, key));
+            self.body = self.body.map(|body| scrub(&body, key).into_boxed_str());
         }
         self
     }
