@@ -15,12 +15,9 @@ use reqwest::header::CONTENT_TYPE;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::classify;
-use crate::http::{Ask, Call, Http};
+use crate::http::{Ask, Call, Http, wordless};
 use crate::wire::{self, Decoder};
 use crate::{ErrorKind, Fault, ProviderError, ProviderEvent};
-
-/// The most bytes of one answer on the wire, unpacked. A delta of three bytes takes some 300.
-const MAX_ANSWER_BYTES: usize = 256 << 20;
 
 /// What to send in place of a request that was refused; `None` when the refusal stands.
 pub(crate) type Reword = Box<dyn FnMut(&Fault) -> Option<Bytes> + Send>;
@@ -39,6 +36,8 @@ struct Reading {
     read: usize,
     /// Whether there was an event.
     begun: bool,
+    /// When the last event came, or the head.
+    spoke_at: Instant,
     /// When we stop waiting for what may follow the end of the answer.
     closes_at: Option<Instant>,
 }
@@ -141,11 +140,12 @@ impl Answer {
                 decoder,
                 read: 0,
                 begun: false,
+                spoke_at: Instant::now(),
                 closes_at: None,
             }));
             return Ok(());
         }
-        let body = self.http.body(&mut response).await?;
+        let body = self.http.answer_body(&mut response).await?;
         self.phase = Phase::Ended;
         match wire::whole(self.wire, decoder, &body, out) {
             Some(result) => result,
@@ -191,42 +191,56 @@ impl Reading {
         let decoder = &mut self.decoder;
         match http.chunk(&mut self.response, limit).await {
             Ok(Some(bytes)) => {
+                let most = http.limits().answer_bytes;
+                let room = most.saturating_sub(self.read);
                 self.read += bytes.len();
-                if self.read > MAX_ANSWER_BYTES {
-                    return Err(Fault::new(
-                        ErrorKind::Interrupted,
-                        format!("the answer exceeds {MAX_ANSWER_BYTES} bytes and was cut off"),
-                    )
-                    .with_code("too_large"));
+                let flow = decoder.push(&bytes[..bytes.len().min(room)], out)?;
+                if !out.is_empty() {
+                    self.begun = true;
+                    self.spoke_at = Instant::now();
                 }
-                let flow = decoder.push(&bytes, out)?;
-                self.begun |= !out.is_empty();
                 if decoder.ended() {
                     self.closes_at
                         .get_or_insert_with(|| Instant::now() + http.limits().closing);
                 }
-                if flow.is_continue() {
+                if flow.is_break() {
+                    return decoder.finish(out).map(ControlFlow::Break);
+                }
+                if self.read <= most {
                     return Ok(ControlFlow::Continue(()));
                 }
-                decoder.finish(out).map(ControlFlow::Break)
+                decoder.finish(out).map(ControlFlow::Break).map_err(|_| {
+                    Fault::new(
+                        ErrorKind::Interrupted,
+                        format!("the answer exceeds {most} bytes and was cut off; ask for less"),
+                    )
+                    .with_code("too_large")
+                })
             }
             Ok(None) => decoder.finish(out).map(ControlFlow::Break),
             // What broke off after the wire's terminal event is whole all the same.
-            Err(lost) => decoder
-                .finish(out)
-                .map(ControlFlow::Break)
-                .map_err(|_| lost),
+            Err(lost) => decoder.finish(out).map(ControlFlow::Break).map_err(|_| {
+                let eventless = http.limits().eventless;
+                if self.spoke_at.elapsed() >= eventless {
+                    wordless(self.response.url(), eventless)
+                } else {
+                    lost
+                }
+            }),
         }
     }
 
-    /// How long the next piece may take.
+    /// How long the next piece may take. Signs of life keep an answer open, but not for ever.
     fn patience(&self, http: &Http) -> Duration {
         if let Some(closes_at) = self.closes_at {
-            closes_at.saturating_duration_since(Instant::now())
-        } else if self.begun {
+            return closes_at.saturating_duration_since(Instant::now());
+        }
+        let eventless = http.limits().eventless;
+        let silence = if self.begun {
             http.limits().idle
         } else {
             http.headers_limit(self.response.url())
-        }
+        };
+        silence.min(eventless.saturating_sub(self.spoke_at.elapsed()))
     }
 }

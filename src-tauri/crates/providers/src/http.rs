@@ -3,25 +3,29 @@
 //! No redirect is followed, so a key never reaches another address than the one it was saved for;
 //! there are no cookies and no referrer. Answers of this machine's own servers bypass proxies.
 
+mod fault;
+mod limits;
 mod retry;
 mod traffic;
 
-use std::error::Error;
-use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use protocol::{AppError, ErrorCode, RunsAt, Secret};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, ClientBuilder, Response, redirect};
 use tokio::time::timeout;
 use url::Url;
 
+pub(crate) use self::fault::wordless;
+use self::fault::{REFUSED, broke_off, moved, not_sent, silent, slow, too_large};
+pub use self::limits::Limits;
 pub use self::retry::Retries;
 pub use self::traffic::Traffic;
 use crate::dialect::Refusals;
 use crate::error::classify;
 use crate::error::scrub::scrub;
+use crate::headers::Headers;
 use crate::{ErrorKind, Fault, runs_at};
 
 /// The longest body that is read whole, in bytes, unpacked.
@@ -29,43 +33,6 @@ pub(crate) const MAX_BODY_BYTES: usize = 8 << 20;
 
 /// How much of an error's body is read, in bytes, unpacked.
 const MAX_ERROR_BYTES: usize = 64 << 10;
-
-/// The code of a fault about a connection that was refused: nothing listens there.
-const REFUSED: &str = "connection_refused";
-
-/// How long is waited for what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// To connect, TLS included.
-    pub connect: Duration,
-    /// From the request to the head of the answer, and from there to its first event: some servers
-    /// send the head before they have read the prompt.
-    pub headers: Duration,
-    /// The same for a server on this machine, which may first load its model and read the prompt.
-    pub headers_local: Duration,
-    /// From the request for a list to its head.
-    pub headers_list: Duration,
-    /// Between two pieces of a body; comments count as pieces.
-    pub idle: Duration,
-    /// For what may follow the end of an answer: the usage, and the end of the stream.
-    pub closing: Duration,
-    /// When a request is sent again.
-    pub retries: Retries,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(10),
-            headers: Duration::from_secs(120),
-            headers_local: Duration::from_secs(600),
-            headers_list: Duration::from_secs(20),
-            idle: Duration::from_secs(300),
-            closing: Duration::from_secs(5),
-            retries: Retries::default(),
-        }
-    }
-}
 
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +60,7 @@ pub struct Http {
 pub(crate) struct Call {
     pub(crate) url: Url,
     pub(crate) key: Option<Secret<String>>,
+    pub(crate) headers: Headers,
     pub(crate) ask: Ask,
 }
 
@@ -128,6 +96,8 @@ impl Http {
                 .redirect(redirect::Policy::none())
                 .referer(false)
                 .connect_timeout(limits.connect)
+                .http2_keep_alive_interval(limits.alive)
+                .http2_keep_alive_timeout(limits.alive)
                 .user_agent(concat!("pilotfish/", env!("CARGO_PKG_VERSION")))
                 .build()
         };
@@ -240,7 +210,9 @@ impl Http {
             return Err((moved(&call.url, status.as_u16(), &headers), Some(headers)));
         }
         let mut response = response;
-        let (body, _) = self.read(&mut response, MAX_ERROR_BYTES).await;
+        let (body, _) = self
+            .read(&mut response, MAX_ERROR_BYTES, self.limits.body)
+            .await;
         let body = match &call.key {
             Some(key) => scrub(&String::from_utf8_lossy(&body), key).into_bytes(),
             None => body,
@@ -261,44 +233,49 @@ impl Http {
                     .count_received(chunk.as_ref().map_or(0, Bytes::len));
                 Ok(chunk)
             }
-            Ok(Err(error)) => Err(Fault::new(
-                ErrorKind::Interrupted,
-                format!(
-                    "the connection to {} broke off before the answer ended ({}); continue it, or \
-                     ask again",
-                    host(response.url()),
-                    innermost(&error)
-                ),
-            )
-            .with_code("connection_lost")),
+            Ok(Err(error)) => Err(broke_off(response.url(), &error)),
             Err(_) => Err(silent(response.url(), limit, ErrorKind::Interrupted)),
         }
     }
 
-    /// The whole body.
+    /// The whole body of a list or a fact.
     pub(crate) async fn body(&self, response: &mut Response) -> Result<Vec<u8>, Fault> {
-        match self.read(response, MAX_BODY_BYTES).await {
+        self.whole(response, self.limits.body).await
+    }
+
+    /// The whole body of an answer that does not stream: it comes when the model is done.
+    pub(crate) async fn answer_body(&self, response: &mut Response) -> Result<Vec<u8>, Fault> {
+        self.whole(response, self.limits.eventless).await
+    }
+
+    async fn whole(&self, response: &mut Response, within: Duration) -> Result<Vec<u8>, Fault> {
+        match self.read(response, MAX_BODY_BYTES, within).await {
             (body, None) => Ok(body),
             (_, Some(fault)) => Err(fault),
         }
     }
 
-    /// As much of the body as the limit allows, and why there is not more.
-    async fn read(&self, response: &mut Response, limit: usize) -> (Vec<u8>, Option<Fault>) {
+    /// As much of the body as the limits allow, and why there is not more.
+    async fn read(
+        &self,
+        response: &mut Response,
+        limit: usize,
+        within: Duration,
+    ) -> (Vec<u8>, Option<Fault>) {
+        let ends_at = Instant::now() + within;
         let mut body = Vec::new();
         loop {
-            match self.chunk(response, self.limits.idle).await {
+            let left = ends_at.saturating_duration_since(Instant::now());
+            match self.chunk(response, self.limits.idle.min(left)).await {
                 Ok(None) => return (body, None),
                 Ok(Some(chunk)) if body.len() + chunk.len() > limit => {
                     body.extend_from_slice(&chunk[..limit - body.len()]);
-                    let message = format!(
-                        "{} answered with more than {limit} bytes; check the base URL",
-                        host(response.url())
-                    );
-                    let fault = Fault::new(ErrorKind::Unknown, message).with_code("too_large");
-                    return (body, Some(fault));
+                    return (body, Some(too_large(response.url(), limit)));
                 }
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Err(_) if Instant::now() >= ends_at => {
+                    return (body, Some(slow(response.url(), within)));
+                }
                 Err(fault) => return (body, Some(fault)),
             }
         }
@@ -306,18 +283,7 @@ impl Http {
 }
 
 fn call_headers(call: &Call) -> Result<HeaderMap, Fault> {
-    let mut headers = HeaderMap::new();
-    if let Some(key) = &call.key {
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", key.expose().trim()))
-            .map_err(|_| {
-                Fault::new(
-                    ErrorKind::Auth,
-                    "the key holds characters that no key has; copy it again and save it anew",
-                )
-            })?;
-        bearer.set_sensitive(true);
-        headers.insert(AUTHORIZATION, bearer);
-    }
+    let mut headers = call.headers.with_key(call.key.as_ref())?;
     let json = HeaderValue::from_static("application/json");
     let accepted = match call.ask {
         Ask::List | Ask::Fact(_) => json.clone(),
@@ -337,83 +303,4 @@ fn is_here(url: &Url) -> bool {
 /// Whether the server says that it is about to be ready, as llama-server does while it loads.
 fn is_loading(fault: &Fault) -> bool {
     fault.status == Some(503) && fault.message.to_lowercase().contains("loading model")
-}
-
-fn not_sent(url: &Url, error: &reqwest::Error) -> Fault {
-    let host = host(url);
-    let why = innermost(error);
-    let message = if error.is_connect() || error.is_timeout() {
-        format!("could not connect to {host} ({why}); check that it runs, and the base URL")
-    } else {
-        format!("the request to {host} got no answer ({why}); try again")
-    };
-    let code = if is_refused(error) {
-        REFUSED
-    } else {
-        "connection"
-    };
-    Fault::new(ErrorKind::Network, message).with_code(code)
-}
-
-fn is_refused(error: &reqwest::Error) -> bool {
-    let mut next: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = next {
-        let io = error.downcast_ref::<io::Error>();
-        if io.is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused) {
-            return true;
-        }
-        next = error.source();
-    }
-    false
-}
-
-fn silent(url: &Url, limit: Duration, kind: ErrorKind) -> Fault {
-    let message = format!(
-        "{} was silent for {} s; try again",
-        host(url),
-        limit.as_secs()
-    );
-    Fault::new(kind, message).with_code("timeout")
-}
-
-fn moved(url: &Url, status: u16, headers: &HeaderMap) -> Fault {
-    let target = headers
-        .get(LOCATION)
-        .and_then(|location| location.to_str().ok())
-        .and_then(|location| url.join(location).ok())
-        .and_then(|target| target.host_str().map(|_| host(&target)));
-    let message = match target {
-        Some(target) => format!(
-            "{} points to {target}, which is not followed; if that is right, put it into the base \
-             URL",
-            host(url)
-        ),
-        None => format!("{} points elsewhere; check the base URL", host(url)),
-    };
-    let fault = Fault::new(ErrorKind::InvalidRequest, message).with_code("redirect");
-    Fault {
-        status: Some(status),
-        ..fault
-    }
-}
-
-/// Host and port, for people.
-fn host(url: &Url) -> String {
-    let host = url.host_str().unwrap_or("the server");
-    url.port()
-        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}
-
-/// What lies at the bottom of an error, which is what a person can act on.
-fn innermost(error: &dyn Error) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error
-        .to_string()
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(200)
-        .collect()
 }

@@ -1,12 +1,13 @@
 //! When a request is sent again, and after how long: as the official clients do, with two
 //! differences. A wait of over a minute is not sat out but reported, so that a person can decide;
-//! and an account without credit is not asked again.
+//! and an account without credit is not asked again, unless the provider says so.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 
+use super::fault::{TIMEOUT, UNTRUSTED};
 use crate::{ErrorKind, Fault};
 
 /// The longest wait that is sat out.
@@ -42,17 +43,19 @@ impl Retries {
         fault: &Fault,
         headers: Option<&HeaderMap>,
     ) -> Option<Duration> {
-        if sent >= self.count || fault.kind == ErrorKind::Quota {
+        if sent >= self.count {
             return None;
         }
         let told = headers.and_then(|headers| headers.get("x-should-retry")?.to_str().ok());
         let retryable = match (told, fault.status) {
             (Some("true"), _) => true,
             (Some("false"), _) => false,
+            _ if fault.kind == ErrorKind::Quota => false,
             (_, Some(status)) => matches!(status, 408 | 409 | 429 | 500..=599),
             // What timed out may be running there still, and be paid for.
             (_, None) => {
-                fault.kind == ErrorKind::Network && fault.code.as_deref() != Some("timeout")
+                let lasting = matches!(fault.code.as_deref(), Some(TIMEOUT | UNTRUSTED));
+                fault.kind == ErrorKind::Network && !lasting
             }
         };
         if !retryable {
@@ -138,6 +141,10 @@ mod tests {
         }
         assert!(again(&fault(None, ErrorKind::Network)));
         assert!(!again(&fault(None, ErrorKind::InvalidRequest)));
+        for code in ["timeout", "certificate"] {
+            let lasting = fault(None, ErrorKind::Network).with_code(code);
+            assert!(!again(&lasting), "{code}");
+        }
         assert!(
             !again(&fault(Some(429), ErrorKind::Quota)),
             "no credit does not pass"
@@ -155,8 +162,12 @@ mod tests {
         };
         let busy = fault(Some(503), ErrorKind::Overloaded);
         assert_eq!(retries.wait(0, &busy, Some(&told("false"))), None);
-        let wrong = fault(Some(400), ErrorKind::InvalidRequest);
-        assert!(retries.wait(0, &wrong, Some(&told("true"))).is_some());
+        for wrong in [
+            fault(Some(400), ErrorKind::InvalidRequest),
+            fault(Some(402), ErrorKind::Quota),
+        ] {
+            assert!(retries.wait(0, &wrong, Some(&told("true"))).is_some());
+        }
         let mut limited = fault(Some(429), ErrorKind::RateLimited);
         limited.retry_after = Some(Duration::from_secs(7));
         assert_eq!(
