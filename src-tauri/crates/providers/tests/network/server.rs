@@ -48,8 +48,9 @@ pub(crate) fn gzip_of_zeros(bytes: usize) -> Vec<u8> {
     packer.finish().unwrap()
 }
 
+/// What a server tells of its connections, and is told about them.
 #[derive(Debug)]
-struct Signals {
+pub(crate) struct Signals {
     requests: Mutex<Vec<String>>,
     answered: Semaphore,
     gate: Semaphore,
@@ -99,26 +100,36 @@ impl Server {
     /// Starts a server that takes connections for as long as it lives, several at once, and answers
     /// each by the first script whose text stands in the request.
     pub(crate) async fn together(scripts: Vec<(&'static str, Vec<Step>)>) -> Self {
+        let scripts = Arc::new(scripts);
+        Self::accepting(move |mut stream, signals| {
+            let scripts = Arc::clone(&scripts);
+            async move {
+                let Some(request) = read_request(&mut stream).await else {
+                    return;
+                };
+                let script = scripts.iter().find(|(text, _)| request.contains(text));
+                signals.requests.lock().unwrap().push(request.clone());
+                let (_, steps) = script.expect("a script for every request");
+                play(stream, steps.clone(), &signals).await;
+            }
+        })
+        .await
+    }
+
+    /// Starts a server that gives every connection to `serve`, several at once.
+    pub(crate) async fn accepting<S: Future<Output = ()> + Send + 'static>(
+        serve: impl Fn(TcpStream, Arc<Signals>) -> S + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let signals = Arc::new(Signals::default());
         let mut tasks = JoinSet::new();
         let shared = Arc::clone(&signals);
         tasks.spawn(async move {
-            let scripts = Arc::new(scripts);
             let mut connections = JoinSet::new();
             loop {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                let (scripts, shared) = (Arc::clone(&scripts), Arc::clone(&shared));
-                connections.spawn(async move {
-                    let Some(request) = read_request(&mut stream).await else {
-                        return;
-                    };
-                    let script = scripts.iter().find(|(text, _)| request.contains(text));
-                    shared.requests.lock().unwrap().push(request.clone());
-                    let (_, steps) = script.expect("a script for every request");
-                    play(stream, steps.clone(), &shared).await;
-                });
+                let (stream, _) = listener.accept().await.unwrap();
+                connections.spawn(serve(stream, Arc::clone(&shared)));
             }
         });
         Self {
@@ -168,7 +179,8 @@ async fn serve(mut stream: TcpStream, script: Vec<Step>, signals: &Signals) {
     play(stream, script, signals).await;
 }
 
-async fn play(mut stream: TcpStream, script: Vec<Step>, signals: &Signals) {
+/// Takes a connection through the script.
+pub(crate) async fn play(mut stream: TcpStream, script: Vec<Step>, signals: &Signals) {
     for step in script {
         match step {
             // A client that hangs up early is what some tests are about.
