@@ -8,6 +8,7 @@ mod debug;
 mod doctor;
 mod interrupt;
 mod keys;
+mod ledger;
 mod models;
 mod output;
 
@@ -59,6 +60,15 @@ pub enum Command {
         /// What to do; nothing lists.
         #[command(subcommand)]
         command: Option<KeysCommand>,
+    },
+    /// List what left this machine, and what it cost; nothing of what was said is in it.
+    Ledger {
+        /// How many days to look back on, today among them.
+        #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=400))]
+        days: u32,
+        /// One JSON object a line instead of lines for people.
+        #[arg(long)]
+        json: bool,
     },
     /// The API that other programs use.
     Api {
@@ -248,6 +258,7 @@ async fn perform(command: Command) -> Result<ExitCode, AppError> {
         Command::Chat { model } => chat::run(&engine, model, &mut interrupt).await,
         Command::Models { command } => models::run(&engine, command, &mut interrupt).await,
         Command::Keys { command } => keys::run(&engine, command, &mut interrupt).await,
+        Command::Ledger { days, json } => ledger::run(&engine, days, json).await,
         Command::Api {
             command: ApiCommand::Keys { command },
         } => api_keys::run(&engine, command).await,

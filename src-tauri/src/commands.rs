@@ -4,6 +4,7 @@
 
 mod conversations;
 mod desk;
+mod ledger;
 mod models;
 mod settings;
 mod turns;
@@ -41,6 +42,7 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         settings::set_default_model,
         settings::save_settings,
         settings::list_endpoints,
+        settings::provider_states,
         settings::save_endpoint,
         settings::remove_endpoint,
         settings::set_key,
@@ -49,6 +51,11 @@ pub fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + 'static 
         settings::vault_state,
         settings::unlock_vault,
         settings::keep_keys_for_session,
+        ledger::ledger,
+        ledger::spending,
+        ledger::conversation_spend,
+        ledger::set_conversation_local_only,
+        ledger::estimate,
         desk::hotkey_state,
         desk::set_hotkey,
         desk::open_link,

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
 /// Now, in milliseconds UTC. A clock before 1970 counts as 1970.
@@ -28,8 +28,16 @@ pub(crate) fn day_began(at: i64, zone: &TimeZone) -> i64 {
 
 /// When a day begins in a time zone, in milliseconds UTC.
 pub(crate) fn began(day: Date, zone: &TimeZone) -> i64 {
-    day.to_zoned(zone.clone())
-        .map_or(0, |midnight| midnight.timestamp().as_millisecond())
+    zone.to_timestamp(day.to_datetime(Time::midnight()))
+        .map_or(0, |midnight| midnight.as_millisecond())
+}
+
+/// A time, in milliseconds UTC, as the person's clock shows it: `2026-11-23 14:05:09`.
+#[must_use]
+pub fn local_time(at: i64) -> String {
+    let at = Timestamp::from_millisecond(at).unwrap_or(Timestamp::UNIX_EPOCH);
+    let local = TimeZone::system().to_datetime(at);
+    local.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// A day in words, as `Monday, 23 November 2026`.

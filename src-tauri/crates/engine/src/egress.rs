@@ -13,8 +13,8 @@ use std::sync::Arc;
 use futures::stream::BoxStream;
 use jiff::tz::TimeZone;
 use protocol::{
-    AppError, AtCap, CallOutcome, ConversationId, Cost, Endpoint, ErrorCode, LedgerEntry,
-    MessageId, Model, ModelRef, ProviderId, Purpose, RunsAt, Secret, Settings, Usage, Wire,
+    AppError, AtCap, CallOutcome, ConversationId, Cost, Endpoint, ErrorCode, MessageId, Model,
+    ModelRef, ProviderId, Purpose, RunsAt, Secret, Settings, Usage, Wire,
 };
 use providers::{Http, HttpError, Provider, ProviderError, ProviderEvent, Request};
 use tokio_util::sync::CancellationToken;
@@ -48,6 +48,16 @@ impl Errand {
         Self {
             purpose,
             model: None,
+            conversation_id: None,
+            message_id: None,
+        }
+    }
+
+    /// One that tries a key with a word from a model.
+    pub(crate) const fn trying(model: ModelRef) -> Self {
+        Self {
+            purpose: Purpose::TestKey,
+            model: Some(model),
             conversation_id: None,
             message_id: None,
         }

@@ -8,12 +8,14 @@
 //! - [`Engine`]: opening, shutting down, and what stands behind all else. Its methods live beside
 //!   their subject: `send` (send, edit, regenerate, continue, cancel, attach), `thread` (with
 //!   `render_cache`), `conversations`, `models`, `endpoints`, `keys`, `provider_states`, `api_keys`,
-//!   `library`, `settings`, `recovery`, `probe`.
+//!   `library`, `settings`, `recovery`, `probe`, `trial`.
 //! - `turn`: one answer, to its stored end. `failover`: which models are asked for it; `attempt`: one
 //!   of them: key, context, stream. `checkpoint`: its copy in the store while it grows. `outcome`: how
 //!   it ended. `turns`: which of them run, and what could not be stored yet.
 //! - `route`: from a model's name to whoever serves it; `cluster`: in the in-house slot. `health`: how
 //!   models have fared.
+//! - `egress`: the one door out, with its ledger; `ledger` and `estimate`, what a person asks about it;
+//!   `cost`: what an answer costs.
 //! - `context`: the system prompt, and the branch fitted to the model's window. `translate`: the
 //!   branch in terms of that model; `files`: what its images and files hold; `summary`: what stands
 //!   for its beginning. `preflight`: all of it told before it is sent.
@@ -64,10 +66,12 @@ mod summary;
 mod thread;
 mod title;
 mod translate;
+mod trial;
 mod turn;
 mod turns;
 
 pub use change::Change;
+pub use clock::local_time;
 pub use engine::{Config, Engine};
 pub use inhouse::WorkerCommand;
 pub use paths::Paths;

@@ -111,14 +111,16 @@ impl Engine {
     /// ends early on [`cancel_pull`](Self::cancel_pull) or when the engine shuts down.
     ///
     /// # Errors
-    /// `Busy` when it is being fetched already; the library's.
+    /// `Busy` when it is being fetched already; `LocalOnly`; the library's.
     pub async fn pull(
         &self,
         id: &str,
         progress: impl FnMut(PullProgress) + Send,
     ) -> Result<LibraryEntry, AppError> {
-        let mut watched = Watched::new(self.permit_download(id).await?, progress);
         let pull = self.begin_pull(id)?;
+        let record = self.permit_download(id).await;
+        let record = record.inspect_err(|_| self.announce_library())?;
+        let mut watched = Watched::new(record, progress);
         let library = self.inner.inhouse.library();
         let fetched = library
             .pull(id, |step| watched.see(step), &pull.cancel)
@@ -144,8 +146,10 @@ impl Engine {
         progress: impl FnMut(PullProgress) + Send,
     ) -> Result<LibraryEntry, AppError> {
         let id = format!("{repository}/{file}");
-        let mut watched = Watched::new(self.permit_download(&id).await?, progress);
         let pull = self.begin_pull(&id)?;
+        let record = self.permit_download(&id).await;
+        let record = record.inspect_err(|_| self.announce_library())?;
+        let mut watched = Watched::new(record, progress);
         let library = self.inner.inhouse.library();
         let fetched = library
             .pull_from_hub(repository, file, |step| watched.see(step), &pull.cancel)

@@ -207,6 +207,18 @@ pub struct Spending {
     pub conversations: Vec<ConversationSpend>,
 }
 
+/// A question about the cost of a message that is not sent yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct EstimateRequest {
+    /// The conversation; its shown branch is what would be sent. `None` is a new one.
+    pub conversation_id: Option<ConversationId>,
+    /// The model that is thought of; `None` is the conversation's, or the default.
+    pub model: Option<ModelRef>,
+    /// What the person has written so far: at most 1 MiB.
+    pub text: String,
+}
+
 /// What a message would cost, before it is sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 #[ts(export)]

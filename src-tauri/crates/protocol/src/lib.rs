@@ -41,8 +41,8 @@ pub use error::{AppError, ErrorAction, ErrorCode};
 pub use health::Health;
 pub use id::{AttachmentId, ConversationId, MessageId, TurnId};
 pub use ledger::{
-    CallOutcome, ConversationSpend, Cost, DaySpend, Estimate, LedgerEntry, LedgerPage, ModelSpend,
-    ProviderSpend, Purpose, Spend, Spending,
+    CallOutcome, ConversationSpend, Cost, DaySpend, Estimate, EstimateRequest, LedgerEntry,
+    LedgerPage, ModelSpend, ProviderSpend, Purpose, Spend, Spending,
 };
 pub use library::{LibraryEntry, LibraryState, PullProgress};
 pub use message::{
@@ -56,6 +56,6 @@ pub use settings::{
     ProviderCap, Settings, Theme,
 };
 pub use start::Start;
-pub use status::{Check, HotkeyState, Snapshot, StoreState, VaultState};
+pub use status::{Check, HotkeyState, KeyPlace, ProviderState, Snapshot, StoreState, VaultState};
 pub use turn::{EditMessage, RegenerateMessage, SendMessage, TurnEvent, TurnStarted};
 pub use view::{Block, MessageView, PartView, ThreadView};

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use protocol::{AppError, CallOutcome, Cost, LedgerEntry, ModelRef, Usage};
+use protocol::{AppError, CallOutcome, Cost, LedgerEntry, ModelRef, ProviderId, Usage};
 use providers::Traffic;
 
 use super::{Errand, Place};
@@ -72,9 +72,12 @@ impl Record {
             (Some(_), Some(model)) => self.engine.price(model).await,
             _ => None,
         };
-        let cost = usage
-            .as_ref()
-            .and_then(|usage| cost::of(usage, price.as_ref(), &entry.runs_at));
+        // A cluster in the in-house slot is the person's own, wherever it stands.
+        let is_own = entry.provider == Some(ProviderId::cluster());
+        let cost = usage.as_ref().and_then(|usage| match is_own {
+            true => Some(cost::of_this_machine(usage)),
+            false => cost::of(usage, price.as_ref(), &entry.runs_at),
+        });
         entry.usage = usage;
         entry.cost.clone_from(&cost);
         enter(&self.engine, &entry).await;

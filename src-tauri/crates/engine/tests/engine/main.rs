@@ -10,7 +10,11 @@
 mod answers;
 mod api_keys;
 mod branches;
+mod catalog;
+mod cluster;
 mod disk;
+mod egress;
+mod failover;
 mod house;
 mod inhouse;
 mod keys;
@@ -19,4 +23,5 @@ mod models;
 mod recovery;
 mod restart;
 mod scripted;
+mod switching;
 mod windows;
