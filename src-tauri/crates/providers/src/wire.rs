@@ -2,7 +2,12 @@
 //! from frames to events. No wire does I/O, so each is tested by feeding it; [`Decoder`] joins one to
 //! the framer and holds the rule for the end of a stream, which is the same for all.
 
+pub(crate) mod attachment;
 pub(crate) mod chat;
+pub(crate) mod gemini;
+pub(crate) mod messages;
+pub(crate) mod responses;
+mod waiting;
 
 use std::ops::ControlFlow;
 
@@ -15,6 +20,10 @@ use crate::{ErrorKind, Fault, ProviderEvent, Request};
 /// The code of a fault about a frame that holds no JSON: at the very end of a stream it only means
 /// that the stream was cut there.
 pub(crate) const INVALID_JSON: &str = "invalid_json";
+
+/// What asks a model in words to go on with its last message.
+const GO_ON: &str =
+    "Go on exactly where your last message stopped. Repeat nothing and add no preamble.";
 
 /// Turns a provider's frames into events.
 pub(crate) trait Mapper: Send {
@@ -48,7 +57,10 @@ pub(crate) trait Mapper: Send {
 fn mapper(wire: Wire) -> Result<Box<dyn Mapper>, Fault> {
     match wire {
         Wire::Chat => Ok(Box::new(chat::ChatMapper::new())),
-        Wire::Inhouse | Wire::Responses | Wire::Messages | Wire::Gemini => Err(unspoken(wire)),
+        Wire::Gemini => Ok(Box::new(gemini::GeminiMapper::new())),
+        Wire::Responses => Ok(Box::new(responses::ResponsesMapper::new())),
+        Wire::Messages => Ok(Box::new(messages::MessagesMapper::new())),
+        Wire::Inhouse => Err(unspoken(wire)),
     }
 }
 
@@ -62,7 +74,10 @@ pub(crate) fn encode(
 ) -> Result<Vec<u8>, Fault> {
     match wire {
         Wire::Chat => chat::encode(provider, request, quirks),
-        Wire::Inhouse | Wire::Responses | Wire::Messages | Wire::Gemini => Err(unspoken(wire)),
+        Wire::Gemini => gemini::encode(provider, request, quirks),
+        Wire::Responses => responses::encode(provider, request, quirks),
+        Wire::Messages => messages::encode(provider, request, quirks),
+        Wire::Inhouse => Err(unspoken(wire)),
     }
 }
 
@@ -84,9 +99,10 @@ pub(crate) fn whole(
     }
     match wire {
         Wire::Chat => chat::whole(text, out),
-        Wire::Inhouse | Wire::Responses | Wire::Messages | Wire::Gemini => {
-            Some(Err(unspoken(wire)))
-        }
+        Wire::Gemini => gemini::whole(text, out),
+        Wire::Responses => responses::whole(text, out),
+        Wire::Messages => messages::whole(text, out),
+        Wire::Inhouse => Some(Err(unspoken(wire))),
     }
 }
 
