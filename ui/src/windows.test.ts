@@ -2,10 +2,11 @@
 /** Both windows as they stand in the page, over a backend that the tests play. */
 import { readFileSync } from 'node:fs';
 
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { conversations as rows, groups, library, settings } from './dev/samples';
-import { branch, Later, settled, talk, type Stage } from './dev/stage';
+import { click, closes, desk, field, find, opens, press, stage, thread, toasts, type } from './dev/page';
+import { conversations as rows, groups, settings } from './dev/samples';
+import { Later, settled } from './dev/stage';
 
 const permitted = (window: 'main' | 'quick') => {
   const file = readFileSync(`../src-tauri/permissions/${window}.toml`, 'utf8');
@@ -13,70 +14,7 @@ const permitted = (window: 'main' | 'quick') => {
 };
 const begun = { turn_id: 't', conversation_id: 'c', user_message_id: 'q', message_id: 'a', model: 'inhouse/default' };
 
-let stage: Stage;
-let close: () => Promise<void> = async () => {};
-let desk: typeof import('./state/desk.svelte').desk;
-let thread: typeof import('./state/thread.svelte').thread;
-let toasts: typeof import('./state/toasts.svelte').toasts;
-
-/** Opens a window of its own for a test. */
-async function opens(window: 'main' | 'quick'): Promise<void> {
-  // happy-dom lays nothing out: the thread is as tall as its messages, and the window shows 100 of it.
-  Object.defineProperties(HTMLElement.prototype, {
-    clientHeight: { configurable: true, get: () => 100 },
-    scrollHeight: {
-      configurable: true,
-      get(this: Element) {
-        return 50 * this.querySelectorAll('[data-testid=message]').length;
-      },
-    },
-  });
-  Element.prototype.scrollIntoView ??= () => {};
-  vi.resetModules();
-  const { Stage } = await import('./dev/stage');
-  stage = new Stage({
-    start: () => ({ version: '1', settings, store: { is: 'ready' }, conversations: rows, models: groups, library }),
-    open_thread: (args) => branch(args['conversationId'] as string, talk('x', 4))(args),
-    list_conversations: () => rows,
-    list_models: () => groups,
-    list_library: () => library,
-    resize_quick: () => undefined,
-    hide_quick: () => undefined,
-    hotkey_state: () => ({ route: 'off' }),
-  });
-  const { mount, unmount } = await import('svelte');
-  const { default: Page } = await (window === 'main' ? import('./App.svelte') : import('./Quick.svelte'));
-  ({ desk } = await import('./state/desk.svelte'));
-  ({ thread } = await import('./state/thread.svelte'));
-  ({ toasts } = await import('./state/toasts.svelte'));
-  const page = mount(Page, { target: document.body });
-  close = () => unmount(page);
-  await settled();
-}
-
-afterEach(async () => {
-  await close();
-  document.body.innerHTML = '';
-});
-
-const find = <E extends HTMLElement>(id: string) => document.querySelector<E>(`[data-testid="${id}"]`)!;
-const field = () => find<HTMLTextAreaElement>('composer-input');
-
-async function type(text: string): Promise<void> {
-  field().value = text;
-  field().dispatchEvent(new Event('input', { bubbles: true }));
-  await settled();
-}
-
-async function click(id: string): Promise<void> {
-  find(id).click();
-  await settled();
-}
-
-async function press(element: Element, key: string, more: KeyboardEventInit = {}): Promise<void> {
-  element.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true, ...more }));
-  await settled();
-}
+afterEach(closes);
 
 describe('the composer', () => {
   beforeEach(() => opens('main'));

@@ -128,6 +128,8 @@ export function fake(): Backend {
           served_by: null,
           runs_at: { at: 'host', host: 'api.example.com' },
           usage: null,
+          created_at: Date.now() - 1_400,
+          first_token_at: null,
           finished_at: Date.now(),
           error: { code, message, request_id: 'req_01J8ZK4W3M5N6P7Q8R9S0T1V2W', ...more },
         }),

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
 import type { MessageState } from '../bindings/MessageState';
-import { ACTION_LABELS, ADVICE, noticeFor, PASSED_OVER, passedOver, sentence } from './errors';
+import { ACTION_LABELS, ADVICE, noticeFor, PASSED_OVER, passedOver, sentence, wasSent } from './errors';
 
 // The codes as Rust wrote them down: a new one has to be answered here too.
 const generated = readFileSync('src/bindings/ErrorCode.ts', 'utf8');
@@ -67,6 +67,17 @@ describe('why another model answered', () => {
     expect(passedOver([attempt('a', 'overloaded'), attempt('b', 'network'), attempt('c', 'overloaded')], name)).toBe(
       'A was overloaded, B could not be reached and C was overloaded',
     );
+  });
+});
+
+describe('what left the machine', () => {
+  const error = (code: 'local_only' | 'network') => ({ code, message: '' });
+
+  it('is nothing where that was found out before, of every model that was to be asked', () => {
+    expect(wasSent(null, [])).toBe(true);
+    expect(wasSent(error('network'), [])).toBe(true);
+    expect(wasSent(error('local_only'), [])).toBe(false);
+    expect(wasSent(error('local_only'), [{ model: 'a/b', error: error('network'), at: 0 }])).toBe(true);
   });
 });
 

@@ -55,8 +55,8 @@ export const ADVICE: Record<ErrorCode, Advice> = {
   storage: { title: 'It could not be saved, and nothing was changed', actions: ['retry'] },
   read_only: { title: 'This history is shown read-only', actions: [] },
   disk_full: { title: 'The disk is full', actions: ['retry'] },
-  local_only: { title: 'Nothing may leave this machine', actions: ['switch-model', 'privacy'] },
-  cap_reached: { title: 'The spending cap of today is reached', actions: ['switch-model', 'privacy'] },
+  local_only: { title: 'Kept on this machine', actions: ['switch-model', 'privacy'] },
+  cap_reached: { title: 'Stopped at the spending cap', actions: ['switch-model', 'privacy'] },
   busy: { title: 'An answer is already being written here', actions: ['retry'] },
   unknown: { title: 'Something went wrong', actions: ['retry', 'switch-model'] },
 };
@@ -123,6 +123,23 @@ export function noticeFor(
     }
   }
 }
+
+/** What is found out before anything leaves this machine. */
+const NOT_SENT: ReadonlySet<ErrorCode> = new Set([
+  'local_only',
+  'cap_reached',
+  'vault_locked',
+  'vault_unavailable',
+  'key_lost',
+  'model_missing',
+  'model_invalid',
+  'storage',
+  'disk_full',
+] satisfies ErrorCode[]);
+
+/** Whether a model was asked at all: the one of a message, or one before it. */
+export const wasSent = (error: AppError | null, attempts: Attempt[]): boolean =>
+  error === null || ![error, ...attempts.map((attempt) => attempt.error)].every(({ code }) => NOT_SENT.has(code));
 
 /** Why a model was passed over, as the end of a clause that begins with its name. */
 export const PASSED_OVER: Record<ErrorCode, string> = {

@@ -4,6 +4,9 @@ import type { WayOut } from '../bindings/WayOut';
 import { count } from './format';
 import { tokens } from './money';
 
+/** What stands in the request for each of what the model cannot take. */
+const note = (number: number): string => (number === 1 ? 'a note goes in its place' : 'a note goes in the place of each');
+
 const many = (number: number, one: string, more: string): string => `${number === 1 ? 'One' : count(number)} ${number === 1 ? one : more}`;
 
 /** What would be lost, a sentence each. */
@@ -12,8 +15,8 @@ export function losses({ too_long, dropped_messages, room, tokens: wanted, image
   return [
     too_long && `Your message is too long for this model by itself.${size}`,
     !too_long && dropped_messages > 0 && `${many(dropped_messages, 'message at the beginning of this chat does', 'messages at the beginning of this chat do')} not fit.${size}`,
-    images > 0 && `${many(images, 'image', 'images')} cannot be seen by this model; a note goes in the place of each.`,
-    files > 0 && `${many(files, 'file', 'files')} cannot be read by this model; a note goes in the place of each.`,
+    images > 0 && `${many(images, 'image', 'images')} cannot be seen by this model; ${note(images)}.`,
+    files > 0 && `${many(files, 'file', 'files')} cannot be read by this model; ${note(files)}.`,
     tool_calls > 0 && `${many(tool_calls, 'tool call', 'tool calls')} cannot be passed on as such; what was said in them goes along as text.`,
   ].filter((loss) => typeof loss === 'string');
 }
