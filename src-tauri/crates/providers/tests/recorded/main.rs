@@ -12,6 +12,7 @@
 mod chat;
 mod gemini;
 mod messages;
+mod responses;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -190,7 +191,13 @@ fn recordings() -> Option<Vec<Recording>> {
             let chunks: Vec<String> = chunks.into_iter().map(whole).collect();
             let value = |chunk: &String| serde_json::from_str(chunk).unwrap();
             // Some files hold the answers of a conversation, one after the other.
-            let ends = |chunk: &String| chunk.starts_with(r#"{"type":"message_stop""#);
+            let ends = |chunk: &String| {
+                let marks = [
+                    r#"{"type":"message_stop""#,
+                    r#"{"type":"response.completed""#,
+                ];
+                marks.iter().any(|mark| chunk.starts_with(mark))
+            };
             for (chunks, number) in chunks.split_inclusive(ends).zip(1..) {
                 let numbered = format!("{name} ({number})");
                 found.push(Recording {

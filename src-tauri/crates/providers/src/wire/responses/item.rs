@@ -4,6 +4,14 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
+use crate::{ErrorKind, Fault};
+
+/// The longest id of a call, in bytes. Some gateways hide a signature in it.
+const MAX_ID_BYTES: usize = 8 << 10;
+
+/// The longest name of a tool, in bytes.
+const MAX_NAME_BYTES: usize = 256;
+
 /// What stands between the paragraphs of the chain of thought.
 pub(super) const PARAGRAPH: &str = "\n\n";
 
@@ -72,6 +80,26 @@ pub(super) fn thinking_left(item: &Value, said: &str) -> String {
         .find(|left| !left.is_empty())
         .unwrap_or_default()
         .to_owned()
+}
+
+/// The id and the name of a call.
+///
+/// # Errors
+/// When one is no such thing: they are stored, shown, and sent back.
+pub(super) fn call_names(item: &Value) -> Result<(Option<&str>, Option<&str>), Fault> {
+    let id = text(item, "call_id").or_else(|| text(item, "id"));
+    let name = text(item, "name");
+    let fits = |text: Option<&str>, limit| {
+        text.is_none_or(|text| text.len() <= limit && !text.contains(char::is_control))
+    };
+    if fits(id, MAX_ID_BYTES) && fits(name, MAX_NAME_BYTES) {
+        return Ok((id, name));
+    }
+    Err(Fault::new(
+        ErrorKind::Interrupted,
+        "the answer calls a tool by a name or an id that is none; ask again",
+    )
+    .with_code("invalid_tool_call"))
 }
 
 /// The arguments of a call: those of a function, or the input of a custom tool.

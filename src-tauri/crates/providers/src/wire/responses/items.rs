@@ -13,12 +13,6 @@ use crate::{ErrorKind, Fault, ProviderEvent};
 /// The most items of one answer.
 const MAX_ITEMS: usize = 4_096;
 
-/// The longest id of a call, in bytes. Some gateways hide a signature in it.
-const MAX_ID_BYTES: usize = 8 << 10;
-
-/// The longest name of a tool, in bytes.
-const MAX_NAME_BYTES: usize = 256;
-
 /// How an event says which item it belongs to. Most give both.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place<'a> {
@@ -306,7 +300,11 @@ impl Items {
 
     fn open(&mut self, kind: Kind, place: Place<'_>, id: Option<&str>) -> Result<usize, Fault> {
         if self.items.len() == MAX_ITEMS {
-            return Err(refused("the answer has too many parts", "too_large"));
+            let fault = Fault::new(
+                ErrorKind::Interrupted,
+                "the answer has too many parts; ask again",
+            );
+            return Err(fault.with_code("too_large"));
         }
         let call = self.calls;
         self.calls += u32::from(kind == Kind::Call);
@@ -335,17 +333,7 @@ impl Items {
         if std::mem::replace(&mut item.named, true) {
             return Ok(());
         }
-        let id = item::text(value, "call_id").or_else(|| item::text(value, "id"));
-        let name = item::text(value, "name");
-        let fits = |text: Option<&str>, limit| {
-            text.is_none_or(|text| text.len() <= limit && !text.contains(char::is_control))
-        };
-        if !fits(id, MAX_ID_BYTES) || !fits(name, MAX_NAME_BYTES) {
-            return Err(refused(
-                "the answer calls a tool by a name or an id that is none",
-                "invalid_tool_call",
-            ));
-        }
+        let (id, name) = item::call_names(value)?;
         let event = ProviderEvent::ToolCall {
             index: item.call,
             id: id.map(str::to_owned),
@@ -395,8 +383,4 @@ impl Items {
             out.append(&mut item.held);
         }
     }
-}
-
-fn refused(what: &str, code: &str) -> Fault {
-    Fault::new(ErrorKind::Interrupted, format!("{what}; ask again")).with_code(code)
 }

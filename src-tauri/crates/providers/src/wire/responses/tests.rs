@@ -1,12 +1,13 @@
 //! The accents of Responses, one case each, written by hand after what servers send.
 
+mod calls;
 mod encoding;
+mod properties;
 mod recordings;
 
 use std::num::NonZeroUsize;
 
 use pretty_assertions::assert_eq;
-use proptest::prelude::*;
 use protocol::{StopReason, Usage, Wire};
 use serde_json::{Value, json};
 
@@ -352,160 +353,6 @@ fn thinking_is_a_summary_in_paragraphs_or_what_open_models_show() {
 }
 
 #[test]
-fn calls_come_in_pieces_or_whole() {
-    let begun = || added(0, function("c", json!("")));
-    let named = Some(("c", "f"));
-    let arguments_done = json!({
-        "type": "response.function_call_arguments.done",
-        "output_index": 0,
-        "arguments": "{\"x\":1}",
-    });
-    let ended = || done(0, function("c", json!("{\"x\":1}")));
-    let cases: &[(&str, &[Value], &[ProviderEvent])] = &[
-        (
-            "pieces",
-            &[
-                begun(),
-                argues(0, "{\"x\""),
-                argues(0, ":1}"),
-                arguments_done.clone(),
-                ended(),
-            ],
-            &[
-                call(0, named, ""),
-                call(0, None, "{\"x\""),
-                call(0, None, ":1}"),
-            ],
-        ),
-        (
-            "told when they are done",
-            &[begun(), arguments_done.clone(), ended()],
-            &[call(0, named, ""), call(0, None, "{\"x\":1}")],
-        ),
-        (
-            "told with the item",
-            &[begun(), ended()],
-            &[call(0, named, ""), call(0, None, "{\"x\":1}")],
-        ),
-        (
-            "an item that was not begun",
-            &[argues(0, "{\"x\""), ended()],
-            &[call(0, named, ""), call(0, None, "{\"x\":1}")],
-        ),
-        (
-            "named at the end",
-            &[
-                added(0, json!({ "type": "function_call" })),
-                argues(0, "{\"x\":1}"),
-                ended(),
-            ],
-            &[call(0, None, "{\"x\":1}"), call(0, named, "")],
-        ),
-        (
-            "an object",
-            &[done(0, function("c", json!({ "x": 1 })))],
-            &[call(0, named, ""), call(0, None, "{\"x\":1}")],
-        ),
-        (
-            "none",
-            &[done(0, function("c", Value::Null))],
-            &[call(0, named, "")],
-        ),
-    ];
-    for (name, events, expected) in cases {
-        let mut expected = expected.to_vec();
-        expected.extend([call_blob("c"), stop(StopReason::ToolUse)]);
-        assert_eq!(whole_answer(events), expected, "{name}");
-    }
-}
-
-#[test]
-fn a_call_that_never_ended_is_told_by_the_answer() {
-    let item = function("c", json!("{}"));
-    let end = json!({ "type": "response.completed", "response": { "output": [item] } });
-    let (events, fault) = run(&[created(), added(0, function("c", json!(""))), end]);
-    assert_eq!(fault, None);
-    assert_eq!(
-        events[1..],
-        [
-            call(0, Some(("c", "f")), ""),
-            call(0, None, "{}"),
-            call_blob("c"),
-            stop(StopReason::ToolUse)
-        ]
-    );
-}
-
-#[test]
-fn calls_at_the_same_time_stand_one_after_the_other() {
-    let events = [
-        added(0, function("a", json!(""))),
-        added(1, function("b", json!(""))),
-        argues(1, "[2"),
-        argues(0, "[1"),
-        argues(1, "]"),
-        done(1, function("b", json!("[2]"))),
-        argues(0, "]"),
-        done(0, function("a", json!("[1]"))),
-    ];
-    assert_eq!(
-        whole_answer(&events),
-        [
-            call(0, Some(("a", "f")), ""),
-            call(0, None, "[1"),
-            call(0, None, "]"),
-            call_blob("a"),
-            call(1, Some(("b", "f")), ""),
-            call(1, None, "[2"),
-            call(1, None, "]"),
-            call_blob("b"),
-            stop(StopReason::ToolUse),
-        ]
-    );
-}
-
-#[test]
-fn a_custom_tool_is_ours_when_we_declared_it() {
-    let item = |input: &str| {
-        json!({ "type": "custom_tool_call", "id": "ctc", "call_id": "c", "name": "sql",
-                "input": input, "status": "completed" })
-    };
-    let events = [
-        added(0, item("")),
-        json!({ "type": "response.custom_tool_call_input.delta", "output_index": 0,
-                "delta": "SELECT" }),
-        json!({ "type": "response.custom_tool_call_input.done", "output_index": 0,
-                "input": "SELECT 1" }),
-        done(0, item("SELECT 1")),
-        completed(),
-    ];
-    let ran = |tools: Value| {
-        let mut stream = vec![json!({ "type": "response.created", "response": tools })];
-        stream.extend_from_slice(&events);
-        run(&stream).0.split_off(1)
-    };
-    let ours = [
-        call(0, Some(("c", "sql")), ""),
-        call(0, None, "SELECT"),
-        call(0, None, " 1"),
-        ProviderEvent::Blob(json!({
-            "type": "custom_tool_call", "id": "ctc", "status": "completed",
-        })),
-        stop(StopReason::ToolUse),
-    ];
-    assert_eq!(
-        ran(json!({ "tools": [{ "type": "custom", "name": "sql" }] })),
-        ours
-    );
-    assert_eq!(ran(json!({})), ours, "nothing was said of tools");
-    let theirs = [
-        ProviderEvent::Opaque(item("SELECT 1")),
-        stop(StopReason::EndTurn),
-    ];
-    assert_eq!(ran(json!({ "tools": [{ "type": "x_search" }] })), theirs);
-}
-
-#[test]
 fn what_the_provider_ran_stands_in_the_order_in_which_it_began() {
     let search = |id: &str| json!({ "type": "web_search_call", "id": id, "action": { "q": id } });
     let events = [
@@ -822,76 +669,4 @@ fn an_answer_may_come_whole() {
 fn values(decoded: &Decoded) -> Vec<Value> {
     let value = |line: &String| serde_json::from_str(line).unwrap();
     decoded.lines.iter().map(value).collect()
-}
-
-/// A step of an answer with several items open.
-fn step() -> impl Strategy<Value = Value> {
-    let words = prop_oneof!["[a-zé😀 \n]{0,6}", "\\PC{0,4}"];
-    (0_u64..4, 0_u64..2, words, 0..10).prop_map(|(index, section, words, step)| match step {
-        0 => added(index, message("m", "")),
-        1 => says(index, &words),
-        2 => done(index, message("m", &words)),
-        3 => added(index, json!({ "type": "reasoning", "id": "r" })),
-        4 => sums_up(index, section, &words),
-        5 => done(
-            index,
-            json!({ "type": "reasoning", "summary": [{ "text": words }] }),
-        ),
-        6 => added(index, function("c", json!(""))),
-        7 => argues(index, &words),
-        8 => done(index, function("c", json!(words))),
-        _ => done(index, json!({ "type": "web_search_call", "id": words })),
-    })
-}
-
-proptest! {
-    #[test]
-    fn any_split_gives_the_same_and_a_cut_is_no_success(
-        steps in prop::collection::vec(step(), 0..24),
-        split in 1_usize..64,
-        cut in 0.0..1.0_f64,
-    ) {
-        let mut stream = String::new();
-        for step in &steps {
-            stream += &format!("event: {}\ndata: {step}\n\n", step["type"].as_str().unwrap());
-        }
-        let end = format!("data: {}\n\n", completed());
-        let whole_stream = stream.clone() + &end;
-        let whole = decode(Wire::Responses, whole_stream.as_bytes(), NonZeroUsize::MAX).unwrap();
-        prop_assert!(whole.complete, "{:?}", whole.lines);
-        let split = NonZeroUsize::new(split).unwrap();
-        let pieces = decode(Wire::Responses, whole_stream.as_bytes(), split).unwrap();
-        prop_assert_eq!(&pieces, &whole);
-        // The last bytes are the braces and line ends without which the end is none.
-        let length = (cut * (stream.len() + end.len() - 4) as f64) as usize;
-        let decoded = decode(Wire::Responses, &whole_stream.as_bytes()[..length], split).unwrap();
-        prop_assert!(!decoded.complete);
-        let last = values(&decoded).pop().unwrap();
-        prop_assert_eq!(&last["kind"], "interrupted");
-    }
-
-    #[test]
-    fn no_text_is_lost_however_items_overlap(steps in prop::collection::vec(step(), 0..24)) {
-        let mut stream = steps.clone();
-        stream.push(completed());
-        let (events, _) = run(&stream);
-        let mut said = String::new();
-        for event in &events {
-            if let ProviderEvent::Text(text) | ProviderEvent::Thinking(text) = event {
-                said += text;
-            }
-        }
-        for step in &steps {
-            let kind = step["type"].as_str().unwrap();
-            if kind.ends_with("_text.delta") {
-                let delta = step["delta"].as_str().unwrap();
-                prop_assert!(said.contains(delta), "{delta:?} is missing in {said:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn no_bytes_are_too_strange(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        decode(Wire::Responses, bytes.as_slice(), NonZeroUsize::MIN).unwrap();
-    }
 }
