@@ -17,7 +17,7 @@ use url::Url;
 use crate::address::{base_url, runs_at, under};
 use crate::answer::{self, Reword};
 use crate::catalog::known;
-use crate::catalog::{self, Entry, ModelList, Quirks, UsageRequest};
+use crate::catalog::{self, Entry, ModelList, Quirks};
 use crate::error::classify;
 use crate::headers::Headers;
 use crate::http::{Ask, Call};
@@ -101,11 +101,8 @@ impl Remote {
 
     /// How to word a request, with what its server has refused before left out.
     fn quirks(&self, model: &str) -> Quirks {
-        let mut quirks = catalog::quirks(&self.id, self.wire, model);
-        if self.http.refusals().knows(&self.base_url) {
-            quirks.usage = UsageRequest::Unasked;
-        }
-        quirks
+        let known = self.http.refusals().knows(&self.base_url, model);
+        known.unwrap_or_else(|| catalog::quirks(&self.id, self.wire, model))
     }
 
     fn encode(&self, request: &Request, quirks: &Quirks) -> Result<Bytes, Fault> {
@@ -116,10 +113,9 @@ impl Remote {
     fn reword(&self, request: Request, mut sent: Quirks) -> Reword {
         let provider = self.clone();
         Box::new(move |fault| {
-            sent = dialect::reworded(&sent, &request, fault)?;
-            if sent.usage == UsageRequest::Unasked {
-                provider.http.refusals().remember(&provider.base_url);
-            }
+            sent = dialect::reworded(provider.wire, &sent, &request, fault)?;
+            let refusals = provider.http.refusals();
+            refusals.remember(&provider.base_url, &request.model, &sent);
             provider.encode(&request, &sent).ok()
         })
     }
