@@ -1,4 +1,6 @@
-//! The errors that providers give, as they were recorded or documented, and hostile ones.
+//! The errors that providers give, and hostile ones.
+
+mod spellings;
 
 use std::time::{Duration, SystemTime};
 
