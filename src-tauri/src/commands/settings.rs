@@ -2,7 +2,8 @@
 
 use engine::Engine;
 use protocol::{
-    AppError, Endpoint, EndpointDraft, Model, ModelRef, ProviderId, Secret, Settings, VaultState,
+    AppError, Endpoint, EndpointDraft, Model, ModelRef, ProviderId, ProviderState, Secret, Settings,
+    VaultState,
 };
 use tauri::State;
 
@@ -21,6 +22,11 @@ pub async fn save_settings(engine: State<'_, Engine>, settings: Settings) -> Ans
 #[tauri::command]
 pub async fn list_endpoints(engine: State<'_, Engine>) -> Answer<Vec<Endpoint>> {
     engine.endpoints().await
+}
+
+#[tauri::command]
+pub async fn provider_states(engine: State<'_, Engine>) -> Answer<Vec<ProviderState>> {
+    engine.provider_states().await
 }
 
 #[tauri::command]

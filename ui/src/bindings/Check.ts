@@ -5,7 +5,7 @@
  */
 export type Check = { 
 /**
- * What was looked at: `keyring`, `hotkey`, `model`, `database`, `webview`.
+ * What was looked at: `keyring`, `hotkey`, `model`, `catalog`, `database`, `webview`.
  */
 name: string, 
 /**

@@ -33,6 +33,10 @@ output_tokens: number | null,
  */
 images: boolean, 
 /**
+ * Whether it takes PDF files as they are.
+ */
+files: boolean, 
+/**
  * Whether it can call tools.
  */
 tools: boolean, 

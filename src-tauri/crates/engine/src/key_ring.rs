@@ -95,6 +95,11 @@ impl KeyRing {
         self.lasting.state().await
     }
 
+    /// What the vault says, whatever the person chose for the keys to come.
+    pub(crate) async fn lasting_state(&self) -> VaultState {
+        self.lasting.state().await
+    }
+
     /// Lets the vault ask for its password. Once it is open, it keeps the keys to come.
     pub(crate) async fn unlock(&self) -> Result<(), VaultError> {
         self.lasting.unlock().await?;

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::{ProviderId, RunsAt};
+
 /// How the quick window is summoned here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(tag = "route", rename_all = "snake_case")]
@@ -64,6 +66,45 @@ pub enum VaultState {
     SessionOnly,
 }
 
+/// Where a provider's key is right now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "is", rename_all = "snake_case")]
+#[ts(export)]
+pub enum KeyPlace {
+    /// None was saved.
+    Nowhere,
+    /// In the keyring.
+    Keyring {
+        /// The keyring, for people: `Secret Service keyring "login"`.
+        place: String,
+    },
+    /// In memory, until the application ends.
+    Memory,
+    /// In the keyring, which is locked.
+    Locked {
+        /// The keyring, for people.
+        place: String,
+    },
+    /// One was saved, and the keyring no longer holds it.
+    Lost,
+    /// One was saved, and the keyring does not answer.
+    Unknown,
+}
+
+/// What is known about a provider beside how it was configured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct ProviderState {
+    /// The provider.
+    pub provider: ProviderId,
+    /// Whether the application knows it without being told: it can be put back, but not removed.
+    pub builtin: bool,
+    /// Where its models run; `None` when its address cannot be read.
+    pub runs_at: Option<RunsAt>,
+    /// Where its key is.
+    pub key: KeyPlace,
+}
+
 /// A copy of the database, made before a migration or once a day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(export)]
@@ -101,7 +142,7 @@ pub enum StoreState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(export)]
 pub struct Check {
-    /// What was looked at: `keyring`, `hotkey`, `model`, `database`, `webview`.
+    /// What was looked at: `keyring`, `hotkey`, `model`, `catalog`, `database`, `webview`.
     pub name: String,
     /// Whether it works.
     pub ok: bool,
