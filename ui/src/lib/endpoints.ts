@@ -6,6 +6,9 @@ import type { ProviderState } from '../bindings/ProviderState';
 import type { Wire } from '../bindings/Wire';
 import { isLocal } from './format';
 
+/** The provider under which the cluster in the in-house slot keeps its key. */
+export const CLUSTER: ProviderId = 'inhouse-cluster';
+
 export interface EndpointGroup {
   title: string;
   about: string;
