@@ -31,6 +31,9 @@ const MAX_DETAILS: usize = 4_096;
 /// part whose blob has it came that way.
 const REASONING_CONTENT: &str = "reasoning_content";
 
+/// Under this name a call carries what its maker needs back with it.
+const EXTRA_CONTENT: &str = "extra_content";
+
 /// The longest name of a model and id of an answer, in bytes.
 const MAX_NAME_BYTES: usize = 256;
 
@@ -150,7 +153,7 @@ impl ChatMapper {
         }
         for call in delta.tool_calls.into_iter().flatten() {
             self.close_thinking(out);
-            out.push(self.calls.delta(call)?);
+            self.calls.delta(call, out)?;
         }
         Ok(())
     }

@@ -119,7 +119,13 @@ impl GeminiMapper {
         out: &mut Vec<ProviderEvent>,
     ) -> Result<(), Fault> {
         let parts = candidate.content.and_then(|content| content.parts);
+        // While code runs, the model has stopped, and goes on with what comes of it.
+        let mut runs = false;
         for part in parts.into_iter().flatten() {
+            runs = part.contains_key("executableCode");
+            if part.contains_key("codeExecutionResult") {
+                self.finish_reason = None;
+            }
             self.part(part, out)?;
         }
         for (name, told) in [
@@ -134,11 +140,11 @@ impl GeminiMapper {
                 }
             }
         }
-        let unspecified = |reason: &String| reason.is_empty() || reason.ends_with("_UNSPECIFIED");
-        if let Some(reason) = candidate
-            .finish_reason
-            .filter(|reason| !unspecified(reason))
-        {
+        let counts = |reason: &String| {
+            let says = !reason.is_empty() && !reason.ends_with("_UNSPECIFIED");
+            says && !(runs && reason == "STOP")
+        };
+        if let Some(reason) = candidate.finish_reason.filter(counts) {
             self.finish_reason = Some(reason);
         }
         Ok(())

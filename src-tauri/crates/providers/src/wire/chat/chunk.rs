@@ -4,7 +4,7 @@
 use protocol::Usage;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// xAI counts money in ticks: this many are a US dollar.
 const TICKS_PER_USD: f64 = 1e10;
@@ -93,6 +93,9 @@ pub(super) struct ToolDelta {
     #[serde(default, deserialize_with = "lenient")]
     pub(super) id: Option<String>,
     pub(super) function: Option<FunctionDelta>,
+    /// Where Google's compatible endpoint puts the signature of a call.
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) extra_content: Option<Map<String, Value>>,
 }
 
 #[derive(Debug, Deserialize)]

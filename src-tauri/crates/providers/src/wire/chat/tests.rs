@@ -686,6 +686,53 @@ fn opaque_reasoning_is_joined_and_stands_before_the_text() {
 }
 
 #[test]
+fn thinking_that_came_as_plain_text_says_so() {
+    let (events, _) = run(&[
+        r#"{"choices":[{"delta":{"reasoning_content":"hm"}}]}"#,
+        r#"{"choices":[{"delta":{"content":"so"}}]}"#,
+        STOP,
+    ]);
+    assert_eq!(
+        events[1..3],
+        [
+            ProviderEvent::Thinking("hm".to_owned()),
+            ProviderEvent::Blob(json!({ "reasoning_content": true })),
+        ]
+    );
+}
+
+#[test]
+fn what_comes_with_a_call_goes_with_it() {
+    let piece = |piece: &str| format!(r#"{{"choices":[{{"delta":{{"tool_calls":[{piece}]}}}}]}}"#);
+    let extra = r#""extra_content":{"google":{"thought_signature":"s"}}"#;
+    let chunks = [
+        piece(&format!(
+            r#"{{"index":0,"id":"a","function":{{"name":"f","arguments":"{{"}},{extra}}}"#
+        )),
+        piece(&format!(
+            r#"{{"index":0,"function":{{"arguments":"}}"}},{extra}}}"#
+        )),
+        piece(
+            r#"{"index":1,"id":"b","function":{"name":"f","arguments":"{}"},"extra_content":{}}"#,
+        ),
+        STOP.to_owned(),
+    ];
+    let chunks: Vec<&str> = chunks.iter().map(String::as_str).collect();
+    let (events, fault) = run(&chunks);
+    assert_eq!(fault, None);
+    let blobs: Vec<_> = events
+        .iter()
+        .filter(|event| matches!(event, ProviderEvent::Blob(_)))
+        .collect();
+    let signature = json!({ "extra_content": { "google": { "thought_signature": "s" } } });
+    assert_eq!(blobs, [&ProviderEvent::Blob(signature)]);
+    assert_eq!(
+        lines(&chunks)[..2],
+        [call(0, "a", "f", "{}"), call(1, "b", "f", "{}")]
+    );
+}
+
+#[test]
 fn opaque_reasoning_of_two_ids_stays_two_entries() {
     let detail = |id: serde_json::Value, data: &str| {
         let detail = json!({ "type": "reasoning.encrypted", "index": 0, "id": id, "data": data });

@@ -2,8 +2,9 @@
 //! by index (OpenAI), by id without an index (Mistral), or by neither, a whole call a piece; and some
 //! number all calls 0.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::EXTRA_CONTENT;
 use super::chunk::ToolDelta;
 use crate::{ErrorKind, Fault, ProviderEvent};
 
@@ -21,6 +22,8 @@ struct Call {
     index: Option<u64>,
     id: Option<String>,
     named: bool,
+    /// Whether what its maker needs back with it has come.
+    extra: bool,
 }
 
 /// The calls of one answer so far; a call's place here is its index in our events.
@@ -33,8 +36,12 @@ impl Calls {
         !self.0.is_empty()
     }
 
-    /// The event of a piece.
-    pub(super) fn delta(&mut self, delta: ToolDelta) -> Result<ProviderEvent, Fault> {
+    /// Appends the events of a piece: more of the call, and what its maker needs back with it.
+    pub(super) fn delta(
+        &mut self,
+        delta: ToolDelta,
+        out: &mut Vec<ProviderEvent>,
+    ) -> Result<(), Fault> {
         let (name, arguments) = delta
             .function
             .map_or((None, None), |function| (function.name, function.arguments));
@@ -43,6 +50,7 @@ impl Calls {
         check(id.as_deref(), MAX_ID_BYTES)?;
         check(name.as_deref(), MAX_NAME_BYTES)?;
         let place = self.place(delta.index, id.as_deref(), name.is_some())?;
+        let count = self.0.len();
         let call = &mut self.0[place];
         let new_id = call.id.is_none() && id.is_some();
         if new_id {
@@ -50,7 +58,11 @@ impl Calls {
         }
         let new_name = !call.named;
         call.named |= name.is_some();
-        Ok(ProviderEvent::ToolCall {
+        let extra = delta
+            .extra_content
+            .filter(|extra| !extra.is_empty() && !call.extra && place + 1 == count);
+        call.extra |= extra.is_some();
+        out.push(ProviderEvent::ToolCall {
             index: u32::try_from(place).unwrap_or(u32::MAX),
             id: id.filter(|_| new_id),
             name: name.filter(|_| new_name),
@@ -59,7 +71,9 @@ impl Calls {
                 Some(Value::String(text)) => text,
                 Some(other) => other.to_string(),
             },
-        })
+        });
+        out.extend(extra.map(|extra| ProviderEvent::Blob(json!({ EXTRA_CONTENT: extra }))));
+        Ok(())
     }
 
     fn place(&mut self, index: Option<u64>, id: Option<&str>, named: bool) -> Result<usize, Fault> {
@@ -92,6 +106,7 @@ impl Calls {
             index,
             id: None,
             named: false,
+            extra: false,
         });
         Ok(self.0.len() - 1)
     }

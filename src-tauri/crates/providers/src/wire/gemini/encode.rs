@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use self::contents::{Content, contents};
+use crate::catalog::{Quirks, ReasoningRequest};
 use crate::{ErrorKind, Fault, Request, ToolChoice};
 
 #[derive(Serialize)]
@@ -64,7 +65,11 @@ enum Steering {
 }
 
 /// The body that asks for a streamed answer.
-pub(crate) fn encode(provider: Option<&ProviderId>, request: &Request) -> Result<Vec<u8>, Fault> {
+pub(crate) fn encode(
+    provider: Option<&ProviderId>,
+    request: &Request,
+    quirks: &Quirks,
+) -> Result<Vec<u8>, Fault> {
     let ours = |blob: &ProviderBlob| {
         blob.wire == Wire::Gemini && Some(&blob.provider) == provider && blob.model == request.model
     };
@@ -96,7 +101,8 @@ pub(crate) fn encode(provider: Option<&ProviderId>, request: &Request) -> Result
             max_output_tokens: request.max_tokens,
             temperature: request.temperature,
             stop_sequences: &request.stop,
-            thinking_config: thinking(steering, request.effort),
+            thinking_config: thinking(steering, request.effort)
+                .filter(|_| quirks.reasoning != ReasoningRequest::Unasked),
         },
     };
     serde_json::to_vec(&body)

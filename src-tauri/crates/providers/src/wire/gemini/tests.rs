@@ -296,6 +296,18 @@ fn the_end_is_told_from_a_cut() {
 }
 
 #[test]
+fn a_model_that_waits_for_its_code_is_not_done() {
+    let code = json!({ "executableCode": { "code": "1" } });
+    let code = json!({ "candidates": [{
+        "content": { "parts": [code] }, "finishReason": "STOP" }] });
+    let result = chunk(&json!([{ "codeExecutionResult": { "outcome": "OUTCOME_OK" } }]));
+    let cut = Some((ErrorKind::Interrupted, Some("no_finish_reason".to_owned())));
+    assert_eq!(run(&[code.clone()]).1, cut);
+    assert_eq!(run(&[last("STOP"), result.clone()]).1, cut);
+    assert_eq!(run(&[code, result, last("STOP")]).1, None);
+}
+
+#[test]
 fn a_blocked_prompt_is_a_refusal() {
     let (events, fault) = run(&[json!({
         "promptFeedback": { "blockReason": "PROHIBITED_CONTENT" },

@@ -13,7 +13,7 @@ use super::ids::spelled;
 use crate::catalog::Quirks;
 use crate::wire::GO_ON;
 use crate::wire::attachment::{self, data_url, unsendable};
-use crate::wire::chat::REASONING_CONTENT;
+use crate::wire::chat::{EXTRA_CONTENT, REASONING_CONTENT};
 use crate::wire::waiting::{NOT_RUN, Waiting, stray};
 use crate::{Fault, Request};
 
@@ -118,6 +118,8 @@ pub(super) struct Call<'a> {
     id: Cow<'a, str>,
     r#type: &'static str,
     function: Function<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra_content: Option<&'a Value>,
 }
 
 #[derive(Serialize)]
@@ -227,13 +229,15 @@ impl<'a> Thread<'a> {
                     id,
                     name,
                     arguments,
-                    ..
+                    blob,
                 } => {
                     self.waiting.call(id, name);
+                    let blob = blob.as_ref().filter(|blob| ours(blob));
                     calls.push(Call {
                         id: spelled(id, self.quirks.call_ids),
                         r#type: "function",
                         function: Function { name, arguments },
+                        extra_content: blob.and_then(|blob| blob.data.get(EXTRA_CONTENT)),
                     });
                 }
                 Part::ToolResult { content, .. } => join(&mut text, "\n\n", &stray(content)),

@@ -431,6 +431,30 @@ fn plain_thinking_goes_back_where_it_is_wanted() {
 }
 
 #[test]
+fn what_came_with_a_call_goes_back_with_it() {
+    let signed = |model: &str| Part::ToolCall {
+        id: "1".into(),
+        name: "f".into(),
+        arguments: "{}".into(),
+        blob: Some(ProviderBlob {
+            wire: Wire::Chat,
+            provider: "router".parse().unwrap(),
+            model: model.into(),
+            data: json!({ "extra_content": { "google": { "thought_signature": "s" } } }),
+        }),
+    };
+    for (model, goes) in [("m", true), ("n", false)] {
+        let request = Request {
+            model: "m".into(),
+            messages: vec![message(Role::Assistant, vec![signed(model)])],
+            ..Request::default()
+        };
+        let sent = body(&request, &Quirks::default()).to_string();
+        assert_eq!(sent.contains("thought_signature"), goes, "{model}");
+    }
+}
+
+#[test]
 fn each_server_is_told_in_its_accent() {
     let sent = |effort, effort_spelling| {
         let request = Request {

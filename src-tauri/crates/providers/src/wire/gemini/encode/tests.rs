@@ -6,6 +6,7 @@ use protocol::{AttachmentId, Effort, Part, ProviderBlob, ProviderId, Role, Wire}
 use serde_json::{Value, json};
 
 use super::encode;
+use crate::catalog::{Quirks, ReasoningRequest};
 use crate::{Attached, ErrorKind, Request, RequestMessage, Tool, ToolChoice};
 
 fn user(parts: Vec<Part>) -> RequestMessage {
@@ -58,7 +59,7 @@ fn blob(model: &str, data: Value) -> Option<ProviderBlob> {
 
 fn body(request: &Request) -> Value {
     let provider: ProviderId = "gemini".parse().unwrap();
-    serde_json::from_slice(&encode(Some(&provider), request).unwrap()).unwrap()
+    serde_json::from_slice(&encode(Some(&provider), request, &Quirks::default()).unwrap()).unwrap()
 }
 
 #[test]
@@ -190,7 +191,9 @@ fn what_is_signed_goes_back_on_its_part_to_its_model_alone() {
     assert_eq!(body(&request)["contents"][1]["parts"], parts);
     let elsewhere: ProviderId = "vertex".parse().unwrap();
     for provider in [None, Some(&elsewhere)] {
-        let foreign: Value = serde_json::from_slice(&encode(provider, &request).unwrap()).unwrap();
+        let foreign: Value =
+            serde_json::from_slice(&encode(provider, &request, &Quirks::default()).unwrap())
+                .unwrap();
         let parts = json!([
             { "text": "so" },
             {
@@ -265,6 +268,15 @@ fn thinking_is_steered_as_the_model_lets_it() {
     ] {
         assert_eq!(config(silent, Some(Effort::High)), Value::Null);
     }
+    let quirks = Quirks {
+        reasoning: ReasoningRequest::Unasked,
+        ..Quirks::default()
+    };
+    let unasked = encode(None, &Request::default(), &quirks).unwrap();
+    assert_eq!(
+        serde_json::from_slice::<Value>(&unasked).unwrap(),
+        json!({ "contents": [] })
+    );
     for (effort, level, budget) in [
         (Effort::None, "minimal", 0),
         (Effort::Minimal, "minimal", 1_024),
@@ -336,7 +348,7 @@ fn what_cannot_be_sent_is_said() {
         ..Request::default()
     };
     for _ in 0..2 {
-        let fault = encode(None, &request).unwrap_err();
+        let fault = encode(None, &request, &Quirks::default()).unwrap_err();
         assert_eq!(fault.kind, ErrorKind::InvalidRequest);
         assert!(fault.message.contains("a.zip"), "{}", fault.message);
         let bytes = Attached::Bytes(Bytes::from_static(b"PK"));
