@@ -158,7 +158,7 @@ pub(crate) enum UsageRequest {
     Unasked,
 }
 
-/// What is asked on the Responses wire about reasoning.
+/// What is asked about reasoning on the Responses wire. On Gemini's, thoughts are asked for or not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ReasoningRequest {

@@ -37,6 +37,9 @@ pub enum ProviderEvent {
     /// What the provider needs back with the part that is open, or with an empty thinking part when
     /// none is. It closes that part: what grows after it is a part of its own, even of the same kind.
     Blob(serde_json::Value),
+    /// A block that only the provider understands (a search that it ran, thinking that it hides): a
+    /// part of its own in its place, kept to be sent back.
+    Opaque(serde_json::Value),
     /// Tokens so far; a later report replaces an earlier one.
     Usage(Usage),
     /// The answer is whole. Nothing follows.
