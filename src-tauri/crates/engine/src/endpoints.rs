@@ -220,7 +220,11 @@ fn free_id(name: &str, known: &[Endpoint]) -> Result<ProviderId, AppError> {
     std::iter::once(slug.to_owned())
         .chain(numbered)
         .filter_map(|id| id.parse::<ProviderId>().ok())
-        .find(|id| !id.is_inhouse() && *id != ProviderId::cluster() && known.iter().all(|endpoint| endpoint.id != *id))
+        .find(|id| {
+            !id.is_inhouse()
+                && *id != ProviderId::cluster()
+                && known.iter().all(|endpoint| endpoint.id != *id)
+        })
         .ok_or_else(|| invalid("name: choose another, there are many of this name"))
 }
 

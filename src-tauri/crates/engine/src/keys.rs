@@ -1,11 +1,7 @@
 //! API keys: kept by the vault, noted in the store without the key itself, and read only on the
 //! way into a request.
 
-use std::time::Duration;
-
-use protocol::{
-    AppError, Endpoint, ErrorCode, KeyRecord, Model, ProviderId, Purpose, Secret, VaultState,
-};
+use protocol::{AppError, Endpoint, ErrorCode, KeyRecord, ProviderId, Secret, VaultState};
 
 use crate::endpoints::may_carry_key;
 use crate::{Change, Engine, clock};
@@ -15,9 +11,6 @@ const KEY_BYTES: usize = 4096;
 
 /// A key shorter than this shows none of its characters.
 const SHOWN_FROM: usize = 12;
-
-/// How long a person waits for "test".
-const TEST_LIMIT: Duration = Duration::from_secs(15);
 
 impl Engine {
     /// Saves a provider's key: in the vault first, then the note that there is one. While keys are
@@ -58,19 +51,6 @@ impl Engine {
         }
         self.announce(Change::Models);
         self.endpoint(provider).await
-    }
-
-    /// Asks a provider for its models, to see whether address and key work.
-    ///
-    /// # Errors
-    /// Why they do not: `Auth`, `Network`, `KeyLost` and the other kinds.
-    pub async fn test_endpoint(&self, provider: &ProviderId) -> Result<Vec<Model>, AppError> {
-        let endpoint = self.endpoint(provider).await?;
-        let models = self
-            .ask_for_models(&endpoint, Purpose::TestKey, TEST_LIMIT)
-            .await?;
-        self.announce(Change::Models);
-        Ok(models)
     }
 
     /// What the keyring says; it is never made to ask for its password.

@@ -9,7 +9,7 @@ use protocol::{AppError, ErrorCode};
 /// The folders of one Pilotfish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
-    /// The database and its snapshots.
+    /// The database and its snapshots, and what the person says of models in `catalog.json`.
     pub data: PathBuf,
     /// Model files.
     pub models: PathBuf,
