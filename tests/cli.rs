@@ -395,13 +395,13 @@ fn the_doctor_looks_at_everything() {
             .find(|check| check["name"] == name)
             .expect("the check")
     };
-    for name in ["keyring", "hotkey", "model", "database", "webview"] {
+    for name in ["keyring", "hotkey", "model", "catalog", "database", "webview"] {
         assert!(
             !of(name)["detail"].as_str().unwrap().is_empty(),
             "{name} says what it found"
         );
     }
-    for name in ["keyring", "model", "database", "webview"] {
+    for name in ["keyring", "model", "catalog", "database", "webview"] {
         assert_eq!(of(name)["ok"], true, "{}", of(name));
     }
     assert_eq!(

@@ -14,6 +14,7 @@ pub async fn checks(engine: &Engine, hotkey: &HotkeyState) -> Vec<Check> {
     checks.extend([
         self::hotkey(hotkey),
         model(engine).await,
+        catalog(engine).await,
         database(engine).await,
         webview(),
     ]);
@@ -112,6 +113,13 @@ async fn model(engine: &Engine) -> Check {
     match engine.probe_worker().await {
         Ok(detail) => check("model", true, detail),
         Err(error) => check("model", false, error.message),
+    }
+}
+
+async fn catalog(engine: &Engine) -> Check {
+    match engine.catalog_summary().await {
+        Ok(summary) => check("catalog", true, summary),
+        Err(error) => check("catalog", false, error.message),
     }
 }
 
