@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use engine::{Engine, TurnUpdate};
 use futures::future::BoxFuture;
 use pretty_assertions::assert_eq;
-use protocol::{EndpointDraft, ErrorCode, KeyRecord, Secret, VaultState, Wire};
+use protocol::{
+    EndpointDraft, ErrorCode, KeyPlace, KeyRecord, ProviderId, RunsAt, Secret, VaultState, Wire,
+};
 use serde_json::json;
 use tempfile::TempDir;
 use vault::{KeyStore, SessionKeys, VaultError};
@@ -382,5 +384,54 @@ async fn removing_a_key_removes_it_from_the_vault() {
     assert_eq!(
         engine.keep_keys_for_session().await,
         VaultState::SessionOnly
+    );
+}
+
+#[tokio::test]
+async fn each_key_is_said_to_be_where_it_is_right_now() {
+    let home = TempDir::new().unwrap();
+    let keyring = Arc::new(Keyring::default());
+    let engine = Engine::open(config(&home, keyring.clone())).await.unwrap();
+    let server = Server::start().await;
+    let mine = add(&engine, "Mine", &server, true).await.id;
+    let other = add(&engine, "Other", &server, true).await.id;
+    let place = async |provider: &ProviderId| {
+        let states = engine.provider_states().await.unwrap();
+        let state = states.into_iter().find(|state| state.provider == *provider);
+        state.expect("a state of the provider").key
+    };
+    let test = || "test".to_owned();
+    assert_eq!(place(&mine).await, KeyPlace::Nowhere);
+    engine.set_key(&mine, secret()).await.unwrap();
+    assert_eq!(place(&mine).await, KeyPlace::Keyring { place: test() });
+    keyring.locked.store(true, Ordering::SeqCst);
+    assert_eq!(place(&mine).await, KeyPlace::Locked { place: test() });
+    engine.keep_keys_for_session().await;
+    engine.set_key(&other, secret()).await.unwrap();
+    assert_eq!(place(&other).await, KeyPlace::Memory);
+    assert_eq!(
+        place(&mine).await,
+        KeyPlace::Locked { place: test() },
+        "what is chosen for the keys to come moves no other"
+    );
+    keyring.locked.store(false, Ordering::SeqCst);
+    keyring.keys.remove("mine").await.unwrap();
+    assert_eq!(place(&mine).await, KeyPlace::Lost);
+}
+
+#[tokio::test]
+async fn what_comes_with_the_application_is_told_from_what_a_person_added() {
+    let (_home, engine, _server) = engine_and_server().await;
+    let states = engine.provider_states().await.unwrap();
+    let of = |name: &str| states.iter().find(|state| state.provider.as_str() == name);
+    let (ollama, scripted) = (of("ollama").unwrap(), of("scripted").unwrap());
+    assert_eq!((ollama.builtin, scripted.builtin), (true, false));
+    assert_eq!(ollama.runs_at, Some(RunsAt::ThisMachine));
+    let order = engine.endpoints().await.unwrap();
+    assert!(
+        order
+            .iter()
+            .map(|known| &known.id)
+            .eq(states.iter().map(|state| &state.provider))
     );
 }
