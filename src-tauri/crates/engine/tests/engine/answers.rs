@@ -3,7 +3,8 @@
 use engine::TurnUpdate;
 use pretty_assertions::assert_eq;
 use protocol::{
-    ErrorCode, Fit, MessageState, ModelRef, PartView, Role, RunsAt, SendMessage, StopReason,
+    ErrorAction, ErrorCode, Fit, MessageState, ModelRef, PartView, Role, RunsAt, SendMessage,
+    StopReason,
 };
 use serde_json::json;
 
@@ -203,6 +204,45 @@ async fn an_answer_that_broke_off_for_a_passing_reason_goes_on() {
         (MessageState::Interrupted, Some(ErrorCode::Overloaded))
     );
     assert!(answer.can_continue);
+}
+
+#[tokio::test]
+async fn what_can_be_done_follows_from_where_it_ended() {
+    let (_home, engine, mut server) = engine_and_server().await;
+    let key = json!({ "error": { "message": "bad key", "code": "invalid_api_key" } });
+    for (what, action) in [
+        ("cut after the text", ErrorAction::Continue),
+        ("cut before the text", ErrorAction::Retry),
+        ("the key", ErrorAction::FixKey),
+        ("a limit", ErrorAction::Wait),
+    ] {
+        let (started, mut stream, mut call) = ask(&engine, &mut server, None, "Hi").await;
+        match what {
+            "the key" => call.reply(401, &key).await,
+            "a limit" => {
+                let headers = "retry-after: 3600\r\nx-request-id: req_7\r\n";
+                call.reply_with(429, headers, &json!({})).await;
+            }
+            _ => {
+                call.begin().await;
+                if what == "cut after the text" {
+                    call.say("one").await;
+                    until(&mut stream, "one").await;
+                }
+                call.cut();
+            }
+        }
+        let TurnUpdate::Failed { error, .. } = end(&mut stream).await else {
+            panic!("{what}: no success")
+        };
+        assert_eq!(error.action, Some(action), "{what}");
+        if action == ErrorAction::Wait {
+            assert_eq!(error.retry_after_ms, Some(3_600_000));
+            assert_eq!(error.request_id.as_deref(), Some("req_7"));
+        }
+        let stored = engine.message(started.message_id).await.unwrap();
+        assert_eq!(stored.error, Some(error), "{what}: as it was told");
+    }
 }
 
 #[tokio::test]
