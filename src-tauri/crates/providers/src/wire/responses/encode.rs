@@ -73,7 +73,7 @@ pub(crate) fn encode(
         .last()
         .is_some_and(|last| last.role == Role::Assistant);
     if request.continue_last && unfinished {
-        input.push(Item::Message {
+        input.push(Item::Person {
             role: Role::User,
             content: vec![input::Content::InputText { text: GO_ON.into() }],
         });

@@ -26,10 +26,15 @@ const MAX_CALL_ID_BYTES: usize = 64;
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Item<'a> {
-    Message {
+    #[serde(rename = "message")]
+    Person {
         role: Role,
         content: Vec<Content<'a>>,
     },
+    /// The text of an answer that has no item of its own. Only as a plain text can it go without an
+    /// id.
+    #[serde(rename = "message")]
+    Answer { role: Role, content: String },
     FunctionCall {
         call_id: Cow<'a, str>,
         name: &'a str,
@@ -55,10 +60,6 @@ pub(super) enum Content<'a> {
     InputText {
         text: Cow<'a, str>,
     },
-    OutputText {
-        text: &'a str,
-        annotations: [(); 0],
-    },
     InputImage {
         image_url: String,
         detail: &'static str,
@@ -81,6 +82,7 @@ pub(super) fn items<'a>(
         ours,
         with_ids: !quirks.without_item_ids,
         items: Vec::with_capacity(request.messages.len()),
+        begun: 0,
         reasoning: Vec::new(),
         unbound: false,
         waiting: Waiting::default(),
@@ -102,6 +104,8 @@ struct Input<'a, 'b> {
     ours: &'b dyn Fn(&ProviderBlob) -> bool,
     with_ids: bool,
     items: Vec<Item<'a>>,
+    /// Where the items of the answer at hand begin.
+    begun: usize,
     /// Reasoning that waits for the item that it led to.
     reasoning: Vec<&'a Value>,
     /// Whether reasoning stayed behind on which the next items rest.
@@ -135,6 +139,7 @@ impl<'a> Input<'a, '_> {
     fn answer(&mut self, message: &'a RequestMessage) -> Result<(), Fault> {
         self.give_up();
         self.unbound = false;
+        self.begun = self.items.len();
         for part in &message.parts {
             match part {
                 Part::Text { text, blob } => match self.own(blob.as_ref()) {
@@ -209,14 +214,25 @@ impl<'a> Input<'a, '_> {
         }
     }
 
-    /// Text of an answer that has no item of its own. Pieces of one answer stay together.
-    fn plain(&mut self, text: &'a str) {
+    /// Text of an answer that has no item of its own. Pieces of one answer stay together, and
+    /// answers that follow each other become one: some servers demand that roles alternate.
+    fn plain(&mut self, text: &str) {
         self.follow();
-        let piece = Content::OutputText {
-            text,
-            annotations: [],
+        let gap = if self.items.len() == self.begun {
+            "\n\n"
+        } else {
+            ""
         };
-        self.say(Role::Assistant, piece);
+        match self.items.last_mut() {
+            Some(Item::Answer { content, .. }) => {
+                content.push_str(gap);
+                content.push_str(text);
+            }
+            _ => self.items.push(Item::Answer {
+                role: Role::Assistant,
+                content: text.to_owned(),
+            }),
+        }
     }
 
     fn call(
@@ -282,19 +298,13 @@ impl<'a> Input<'a, '_> {
         }
     }
 
-    /// A piece of what the person says.
+    /// A piece of what the person says, in one message with what they have just said.
     fn said(&mut self, piece: Content<'a>) {
         self.give_up();
-        self.say(Role::User, piece);
-    }
-
-    /// Appends to the last message when it is of the same role: some servers demand that roles
-    /// alternate.
-    fn say(&mut self, speaker: Role, piece: Content<'a>) {
         match self.items.last_mut() {
-            Some(Item::Message { role, content }) if *role == speaker => content.push(piece),
-            _ => self.items.push(Item::Message {
-                role: speaker,
+            Some(Item::Person { content, .. }) => content.push(piece),
+            _ => self.items.push(Item::Person {
+                role: Role::User,
                 content: vec![piece],
             }),
         }

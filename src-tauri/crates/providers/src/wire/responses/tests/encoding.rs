@@ -90,8 +90,7 @@ fn user_item(text: &str) -> Value {
 }
 
 fn plain_item(text: &str) -> Value {
-    let content = json!([{ "type": "output_text", "text": text, "annotations": [] }]);
-    json!({ "type": "message", "role": "assistant", "content": content })
+    json!({ "type": "message", "role": "assistant", "content": text })
 }
 
 fn call_item(id: &str) -> Value {
@@ -270,6 +269,24 @@ fn an_unfinished_answer_is_gone_on_with_in_words() {
     let words = asked[2]["content"][0]["text"].as_str().unwrap();
     assert!(words.starts_with("Go on exactly"), "{words}");
     assert_eq!(body(&request(false))["input"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn neighbours_of_one_role_are_one_message() {
+    let messages = vec![
+        answer(vec![Part::text("one"), Part::text(" two")]),
+        answer(vec![Part::text("three")]),
+        answer(vec![call("c", None), Part::text("four")]),
+    ];
+    assert_eq!(
+        input(messages),
+        json!([
+            plain_item("one two\n\nthree"),
+            call_item("c"),
+            plain_item("four"),
+            output_item("c", crate::wire::waiting::NOT_RUN),
+        ])
+    );
 }
 
 #[test]
