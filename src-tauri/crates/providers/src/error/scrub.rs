@@ -19,29 +19,35 @@ impl Fault {
     }
 }
 
-/// The text without the key. A text may have been cut inside it, so its beginning counts.
+/// The text without the key, in whichever case its letters are: a host's name is told in small ones.
+/// A text may have been cut inside the key, so its beginning counts.
 pub(crate) fn scrub(text: &str, key: &Secret<String>) -> String {
-    let key = key.expose().trim();
+    let key = key.expose().trim().to_ascii_lowercase();
     let Some(start) = key
         .get(..key.len().min(12))
         .filter(|start| start.len() >= 4)
     else {
         return text.to_owned();
     };
+    // ASCII letters keep their length, so what is found there is here at the same place.
+    let lower = text.to_ascii_lowercase();
     let mut clean = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(start) {
-        clean.push_str(&rest[..at]);
+    let mut done = 0;
+    while let Some(at) = lower[done..].find(start) {
+        clean.push_str(&text[done..done + at]);
         clean.push('…');
-        let found = &rest[at..];
-        let shared = found
+        done += at;
+        let shared = lower[done..]
             .bytes()
             .zip(key.bytes())
             .take_while(|(a, b)| a == b)
             .count();
-        rest = &found[shared..];
+        done += shared;
+        while !text.is_char_boundary(done) {
+            done += 1;
+        }
     }
-    clean.push_str(rest);
+    clean.push_str(&text[done..]);
     clean
 }
 
@@ -59,10 +65,13 @@ mod tests {
             ("sk-canary-0123456789sk-canary-0123456789", "……"),
             ("cut: sk-canary-01234", "cut: …"),
             ("é sk-canary-01é", "é …é"),
+            ("http://SK-Canary-0123456789.example", "http://….example"),
             ("nothing", "nothing"),
         ] {
             assert_eq!(scrub(text, &key), clean);
         }
+        let odd = Secret::new("sk-canary-01é".to_owned());
+        assert_eq!(scrub("a sk-canary-01è!", &odd), "a …!");
         assert_eq!(scrub("ok", &Secret::new("k".to_owned())), "ok");
     }
 }

@@ -210,6 +210,14 @@ pub(crate) fn cases(dialect: &Dialect) -> Vec<Case> {
             reply("302 Moved\r\nlocation: file:///etc/passwd", ""),
             broken(K::InvalidRequest, "redirect"),
         ),
+        Case::new(
+            "a redirect that repeats the key",
+            reply(
+                &format!("307 Moved\r\nlocation: http://{CANARY}.example/"),
+                "",
+            ),
+            broken(K::InvalidRequest, "redirect"),
+        ),
         bare("300 without a place", "300 Odd", K::InvalidRequest),
     ]
 }
