@@ -41,7 +41,11 @@ pub enum SseError {
 
 impl From<SseError> for Fault {
     fn from(error: SseError) -> Self {
-        Self::new(ErrorKind::Interrupted, error.to_string()).with_code("too_large")
+        Self::new(
+            ErrorKind::Interrupted,
+            format!("{error}; continue it, or ask again"),
+        )
+        .with_code("too_large")
     }
 }
 
