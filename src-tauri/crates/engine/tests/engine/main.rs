@@ -15,6 +15,7 @@ mod cluster;
 mod disk;
 mod egress;
 mod failover;
+mod hostile;
 mod house;
 mod inhouse;
 mod keys;
