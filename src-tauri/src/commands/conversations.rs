@@ -116,6 +116,15 @@ pub async fn set_conversation_model(
 }
 
 #[tauri::command]
+pub async fn set_conversation_failover(
+    engine: State<'_, Engine>,
+    conversation_id: ConversationId,
+    failover: Option<Vec<ModelRef>>,
+) -> Answer<()> {
+    engine.set_failover(conversation_id, failover).await
+}
+
+#[tauri::command]
 pub async fn restore_snapshot(engine: State<'_, Engine>, name: String) -> Answer<StoreState> {
     engine.restore_snapshot(&name).await
 }

@@ -2,14 +2,23 @@
 
 use engine::{Engine, TurnStream};
 use protocol::{
-    AppError, EditMessage, MessageId, RegenerateMessage, SendMessage, TurnEvent, TurnId,
-    TurnStarted,
+    AppError, EditMessage, MessageId, Preflight, PreflightRequest, RegenerateMessage, SendMessage,
+    TurnEvent, TurnId, TurnStarted,
 };
 use tauri::ipc::Channel;
 use tauri::{AppHandle, Manager, State, WebviewWindow};
 
 use crate::window::Tasks;
 use crate::windows::Windows;
+
+/// What would be lost if a message were sent now.
+#[tauri::command]
+pub async fn preflight(
+    engine: State<'_, Engine>,
+    request: PreflightRequest,
+) -> Result<Preflight, AppError> {
+    engine.preflight(request).await
+}
 
 #[tauri::command]
 pub async fn send_message(
