@@ -383,6 +383,73 @@ fn a_key_is_in_the_keyring_and_nowhere_else() {
 }
 
 #[test]
+fn the_ledger_lists_the_calls_and_what_they_came_to() {
+    let session = Session::open();
+    let nothing = stdout_of(&session, &["ledger"], b"");
+    assert_eq!(nothing, "", "nobody was asked");
+    let complaint = complaint_of(&session, &["ledger", "--days", "0"], b"");
+    assert!(complaint.contains("1..=400"), "{complaint}");
+
+    enter_a_call(&session);
+    let lines = stdout_of(&session, &["ledger", "--json"], b"");
+    let call: Value = serde_json::from_str(lines.trim()).expect("one JSON object");
+    assert_eq!(call["provider"], "paid");
+    assert_eq!(call["outcome"]["is"], "ok");
+    assert_eq!(call["cost"]["usd"], 0.25);
+    let shown = run(&session, &["ledger", "--days", "1"], b"");
+    let line = text(&shown.stdout);
+    assert!(
+        line.contains("answer") && line.contains("api.example m-1: 120 B sent, 4500 B received"),
+        "{line}"
+    );
+    assert!(line.contains("~10 in, ~3 out, ~0.250000 USD"), "{line}");
+    let sum = text(&shown.stderr);
+    assert!(sum.contains("today ~0.2500 USD"), "{sum}");
+}
+
+/// Enters a call of this moment into the ledger, as an engine does.
+fn enter_a_call(session: &Session) {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("a clock after 1970");
+    let host = "api.example".to_owned();
+    let entry = protocol::LedgerEntry {
+        at: i64::try_from(now.as_millis()).expect("a time"),
+        duration_ms: 900,
+        runs_at: protocol::RunsAt::Host { host: host.clone() },
+        host,
+        purpose: protocol::Purpose::Answer,
+        provider: Some("paid".parse().expect("a name")),
+        model: Some("m-1".to_owned()),
+        conversation_id: None,
+        message_id: None,
+        usage: Some(protocol::Usage {
+            input_tokens: Some(10),
+            output_tokens: Some(3),
+            estimated: true,
+            ..protocol::Usage::default()
+        }),
+        bytes_sent: 120,
+        bytes_received: 4_500,
+        cost: Some(protocol::Cost {
+            usd: 0.25,
+            estimated: true,
+            as_of: Some("2026-11-12".to_owned()),
+        }),
+        outcome: protocol::CallOutcome::Ok,
+    };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let opened = store::Store::open(&session.home.join("data")).await;
+        let store::Opened::Ready(store) = opened.expect("the store") else {
+            panic!("the database is damaged");
+        };
+        store.enter(&entry).await.expect("the entry");
+        store.close().await;
+    });
+}
+
+#[test]
 fn the_doctor_looks_at_everything() {
     let session = Session::open();
     // Without a display a check may fail, and the exit code says so; the report is whole anyway.
@@ -395,7 +462,9 @@ fn the_doctor_looks_at_everything() {
             .find(|check| check["name"] == name)
             .expect("the check")
     };
-    for name in ["keyring", "hotkey", "model", "catalog", "database", "webview"] {
+    for name in [
+        "keyring", "hotkey", "model", "catalog", "database", "webview",
+    ] {
         assert!(
             !of(name)["detail"].as_str().unwrap().is_empty(),
             "{name} says what it found"
@@ -551,6 +620,50 @@ fn a_recorded_stream_decodes_the_same_in_any_pieces() {
     let interrupted = filter(&["decode", "--wire", "chat"], cut);
     assert_eq!(interrupted.status.code(), Some(3), "cut off is no success");
     assert!(text(&interrupted.stdout).contains("\"kind\":\"interrupted\""));
+}
+
+#[test]
+fn every_wire_is_decoded_and_encoded() {
+    for (wire, body) in [
+        (
+            "gemini",
+            "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"hi\"}]},\
+             \"finishReason\":\"STOP\"}]}\r\n\r\n",
+        ),
+        (
+            "messages",
+            "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{}}\n\n\
+             data: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\
+             \"text\":\"hi\"}}\n\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n\
+             data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\n\
+             data: {\"type\":\"message_stop\"}\n\n",
+        ),
+        (
+            "responses",
+            "data: {\"type\":\"response.output_text.delta\",\"output_index\":0,\"content_index\":0,\
+             \"delta\":\"hi\"}\n\ndata: {\"type\":\"response.completed\",\"response\":{\"status\":\
+             \"completed\"}}\n\n",
+        ),
+    ] {
+        let whole = filter(&["decode", "--wire", wire], body.as_bytes());
+        let said = text(&whole.stdout);
+        assert_eq!(whole.status.code(), Some(0), "{wire}: {said}");
+        assert!(said.contains("\"text\":\"hi\""), "{wire}: {said}");
+        let cut = filter(&["decode", "--wire", wire], &body.as_bytes()[..60]);
+        assert_eq!(cut.status.code(), Some(3), "{wire} cut off is no success");
+
+        let conversation = br#"{"messages":[{"role":"user","content":"Hi"}],
+            "tools":[{"name":"f","schema":{"type":"object"}}]}"#;
+        let body = filter(&["request", "--wire", wire, "--model", "m"], conversation);
+        assert!(body.status.success(), "{wire}: {}", text(&body.stderr));
+        let body: Value = serde_json::from_slice(&body.stdout).expect("JSON");
+        assert!(body["tools"].is_array(), "{wire}: {body}");
+    }
+    let inhouse = filter(&["decode", "--wire", "inhouse"], b"");
+    assert!(
+        !inhouse.status.success(),
+        "the house's own wire is no one else's"
+    );
 }
 
 #[test]
