@@ -16,8 +16,9 @@ const last = (command: string) => stage.calls.filter((call) => call.command === 
 /** Opens the main window in which a hosted model is chosen. */
 async function opensHosted(): Promise<void> {
   await opens('main');
-  stage.plays['set_default_model'] = () => ({ ...settings, default_model: 'example/large-2' });
-  stage.plays['save_settings'] = ({ settings }) => settings;
+  let kept = { ...settings, default_model: 'example/large-2' };
+  stage.plays['set_default_model'] = () => kept;
+  stage.plays['save_settings'] = ({ settings: wanted }) => (kept = wanted as typeof kept);
   await thread.choose('example/large-2');
   await settled();
 }
@@ -74,6 +75,21 @@ describe('the effort', () => {
     await thread.open('c');
     await settled();
     expect(find('effort-button').dataset['effort']).toBe('low');
+  });
+
+  it('is remembered in the settings, the last choice first, and forgotten when the model is to decide', async () => {
+    const kept = () => last('save_settings')['settings'].efforts;
+    await click('effort-button');
+    await click(findAll('effort-option')[1]!);
+    expect(kept()).toEqual([{ model: 'example/large-2', effort: 'low' }]);
+    await thread.choose('example/medium-2');
+    await settled();
+    await click('effort-button');
+    await click(findAll('effort-option').at(-1)!);
+    expect(kept()).toEqual([{ model: 'example/medium-2', effort: 'max' }, { model: 'example/large-2', effort: 'low' }]);
+    await click('effort-button');
+    await click(findAll('effort-option')[0]!);
+    expect(kept()).toEqual([{ model: 'example/large-2', effort: 'low' }]);
   });
 
   it('is chosen with the keys alone, and Escape changes nothing', async () => {
@@ -297,6 +313,17 @@ describe('providers in the settings', () => {
     expect(last('remove_key')).toEqual({ provider: 'example' });
     await click(within('workshop', 'endpoint-remove'));
     expect(within('workshop', 'endpoint-remove-confirm')).not.toBe(null);
+  });
+
+  it('that are a cluster keep only their key here', async () => {
+    const cluster = { ...endpoints[0]!, id: 'inhouse-cluster', name: 'In-house cluster', needs_key: false };
+    stage.plays['list_endpoints'] = () => [cluster];
+    await click('settings-tab-models');
+    await click('settings-tab-endpoints');
+    await click(within('inhouse-cluster', 'endpoint-remove'));
+    expect(within('inhouse-cluster', 'endpoint-remove-confirm')).toBe(null);
+    await click(within('inhouse-cluster', 'endpoint-edit'));
+    expect(desk.settings).toBe('models');
   });
 
   it('explain what their test found', async () => {

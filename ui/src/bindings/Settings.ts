@@ -2,6 +2,7 @@
 import type { Appearance } from "./Appearance";
 import type { Caps } from "./Caps";
 import type { Cluster } from "./Cluster";
+import type { ModelEffort } from "./ModelEffort";
 import type { ModelRef } from "./ModelRef";
 
 /**
@@ -28,6 +29,11 @@ favourites: Array<ModelRef>,
  * Models used last, newest first, 8 at most.
  */
 recents: Array<ModelRef>, 
+/**
+ * How hard models are to think, the one chosen last first, 64 at most; a model that is not among
+ * them decides by itself.
+ */
+efforts: Array<ModelEffort>, 
 /**
  * What the person adds to the assistant's instructions, at most 8 KiB.
  */

@@ -20,6 +20,7 @@ export const settings: Settings = {
   hotkey: 'Ctrl+Shift+Space',
   favourites: ['ollama/qwen3:8b'],
   recents: ['inhouse/default'],
+  efforts: [],
   instructions: '',
   welcomed: true,
   failover: [],

@@ -15,6 +15,11 @@ describe('how a model fares', () => {
     expect(trouble({ model, health: { ...well, error: { code: 'overloaded', message: 'busy' } } }, 0)).toBe('was overloaded');
   });
 
+  it('says what may not be asked while nothing may leave the machine', () => {
+    expect(trouble({ model, health: well }, 0, true)).toBe('not while local only');
+    expect(trouble({ model: { ...model, runs_at: { at: 'this_machine' } }, health: null }, 0, true)).toBe(null);
+  });
+
   it('names the end of a limit, until that is over', () => {
     const limited = { ...well, limited_until: 60_000 };
     expect(trouble({ model, health: limited }, 0)).toMatch(/^limited until \d\d:\d\d$/);

@@ -1,14 +1,15 @@
 /** What is known of a model, in few words: its size, what it costs, and how it has fared. */
 import { effortName } from './efforts';
 import { PASSED_OVER, sentence } from './errors';
-import { bytes, duration, shortMoment } from './format';
+import { bytes, duration, isLocal, shortMoment } from './format';
 import { priceOf, tokens } from './money';
 import type { Row } from './picker';
 
 type Known = Pick<Row, 'model' | 'health'>;
 
 /** What is wrong with a model at the moment, in a few words; null when nothing is. */
-export function trouble({ health }: Known, now: number): string | null {
+export function trouble({ model, health }: Known, now: number, localOnly = false): string | null {
+  if (localOnly && !isLocal(model.runs_at)) return 'not while local only';
   if (!health) return null;
   if (health.limited_until !== null && health.limited_until > now) return `limited until ${shortMoment(health.limited_until, now)}`;
   return health.error && PASSED_OVER[health.error.code];
@@ -29,10 +30,10 @@ export function details({ model, health }: Known): [string, string] {
   const can = join([
     model.context_tokens !== null && `${inK(model.context_tokens)} context`,
     model.output_tokens !== null && `answers up to ${inK(model.output_tokens)}`,
+    efforts.length > 0 && `effort ${effortName(efforts[0]!)} to ${effortName(efforts.at(-1)!)}`,
     model.images && 'sees images',
     model.files && 'reads files',
     model.tools && 'calls tools',
-    efforts.length > 0 && `effort ${effortName(efforts[0]!)} to ${effortName(efforts.at(-1)!)}`,
   ]);
   const fares = join([
     price && `${priceOf(price)} for a million tokens in / out (${price.as_of})`,

@@ -19,6 +19,7 @@ const UNSET: Settings = {
   hotkey: '',
   favourites: [],
   recents: [],
+  efforts: [],
   instructions: '',
   welcomed: true,
   failover: [],

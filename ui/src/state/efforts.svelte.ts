@@ -9,25 +9,32 @@ import type { Effort } from '../bindings/Effort';
 import type { Model } from '../bindings/Model';
 import type { ModelRef } from '../bindings/ModelRef';
 import { offered } from '../lib/efforts';
+import { app } from './app.svelte';
 
 /** Null is the chat that has not begun. */
 type Place = ConversationId | null;
+
+/** The settings keep no more. */
+const MOST = 64;
 const key = (place: Place, model: ModelRef) => `${place ?? ''} ${model}`;
 
 class Efforts {
   readonly #here = new SvelteMap<string, Effort | null>();
-  readonly #last = new SvelteMap<ModelRef, Effort | null>();
 
   /** What is asked of a model in a chat; null leaves it to the model. */
   of(place: Place, model: Model | undefined): Effort | null {
     if (!model) return null;
     const here = this.#here.get(key(place, model.model));
-    return offered(model, here === undefined ? this.#last.get(model.model) : here);
+    const usual = app.settings.efforts.find((one) => one.model === model.model)?.effort;
+    return offered(model, here === undefined ? usual : here);
   }
 
   choose(place: Place, model: ModelRef, effort: Effort | null): void {
     this.#here.set(key(place, model), effort);
-    this.#last.set(model, effort);
+    // The quick window may not change the settings: what is chosen there is for the chat alone.
+    if (!app.isMain) return;
+    const others = app.settings.efforts.filter((one) => one.model !== model);
+    void app.save({ efforts: (effort ? [{ model, effort }, ...others] : others).slice(0, MOST) });
   }
 
   /** A chat has begun: what was chosen for it before is its own now. */

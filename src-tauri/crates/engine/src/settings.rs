@@ -13,6 +13,7 @@ const INSTRUCTIONS_BYTES: usize = 8 * 1024;
 const HOTKEY_BYTES: usize = 64;
 const NO_HOTKEY: &str = "hotkey: a key such as Ctrl+Shift+Space, or nothing to switch it off";
 const FAVOURITES: usize = 64;
+const EFFORTS: usize = 64;
 const RECENTS: usize = 8;
 const CAPS: usize = 128;
 
@@ -160,6 +161,7 @@ fn check(settings: &Settings) -> Result<(), AppError> {
         appearance,
         hotkey,
         favourites,
+        efforts,
         instructions,
         caps,
         failover,
@@ -173,6 +175,8 @@ fn check(settings: &Settings) -> Result<(), AppError> {
         NO_HOTKEY
     } else if favourites.len() > FAVOURITES {
         "favourites: 64 models at most"
+    } else if efforts.len() > EFFORTS {
+        "efforts: 64 models at most"
     } else if instructions.len() > INSTRUCTIONS_BYTES {
         "instructions: 8 KiB at most"
     } else if failover.len() > FAILOVER {

@@ -53,7 +53,7 @@ pub use preflight::{Fit, Preflight, PreflightRequest, WayOut};
 pub use secret::Secret;
 pub use settings::{
     ApiKey, Appearance, AtCap, Caps, Cluster, Endpoint, EndpointDraft, Header, KeyRecord,
-    ProviderCap, Settings, Theme,
+    ModelEffort, ProviderCap, Settings, Theme,
 };
 pub use start::Start;
 pub use status::{Check, HotkeyState, KeyPlace, ProviderState, Snapshot, StoreState, VaultState};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{ModelRef, ProviderId, Wire};
+use crate::{Effort, ModelRef, ProviderId, Wire};
 
 /// Light, dark, or as the system says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -75,6 +75,16 @@ pub struct Caps {
     pub at_cap: AtCap,
 }
 
+/// How hard a model is to think unless a chat says otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct ModelEffort {
+    /// The model.
+    pub model: ModelRef,
+    /// What was chosen for it last.
+    pub effort: Effort,
+}
+
 /// All settings of a person. A field that an older file lacks takes its default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 #[serde(default)]
@@ -90,6 +100,9 @@ pub struct Settings {
     pub favourites: Vec<ModelRef>,
     /// Models used last, newest first, 8 at most.
     pub recents: Vec<ModelRef>,
+    /// How hard models are to think, the one chosen last first, 64 at most; a model that is not among
+    /// them decides by itself.
+    pub efforts: Vec<ModelEffort>,
     /// What the person adds to the assistant's instructions, at most 8 KiB.
     pub instructions: String,
     /// Whether the first start was gone through.
@@ -112,6 +125,7 @@ impl Default for Settings {
             hotkey: "Ctrl+Shift+Space".to_owned(),
             favourites: Vec::new(),
             recents: Vec::new(),
+            efforts: Vec::new(),
             instructions: String::new(),
             welcomed: false,
             failover: Vec::new(),
