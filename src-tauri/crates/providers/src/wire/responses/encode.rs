@@ -75,7 +75,7 @@ pub(crate) fn encode(
     if request.continue_last && unfinished {
         input.push(Item::Person {
             role: Role::User,
-            content: vec![input::Content::InputText { text: GO_ON.into() }],
+            content: vec![input::Content::Text { text: GO_ON.into() }],
         });
     }
     let asked = quirks.reasoning;

@@ -55,16 +55,17 @@ pub(super) enum Item<'a> {
 
 /// A piece of a message.
 #[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type")]
 pub(super) enum Content<'a> {
-    InputText {
-        text: Cow<'a, str>,
-    },
-    InputImage {
+    #[serde(rename = "input_text")]
+    Text { text: Cow<'a, str> },
+    #[serde(rename = "input_image")]
+    Image {
         image_url: String,
         detail: &'static str,
     },
-    InputFile {
+    #[serde(rename = "input_file")]
+    File {
         filename: &'a str,
         file_data: String,
     },
@@ -83,6 +84,7 @@ pub(super) fn items<'a>(
         with_ids: !quirks.without_item_ids,
         items: Vec::with_capacity(request.messages.len()),
         begun: 0,
+        first_call: None,
         reasoning: Vec::new(),
         unbound: false,
         waiting: Waiting::default(),
@@ -106,6 +108,8 @@ struct Input<'a, 'b> {
     items: Vec<Item<'a>>,
     /// Where the items of the answer at hand begin.
     begun: usize,
+    /// Its first call that has no item of its own and no result yet.
+    first_call: Option<usize>,
     /// Reasoning that waits for the item that it led to.
     reasoning: Vec<&'a Value>,
     /// Whether reasoning stayed behind on which the next items rest.
@@ -126,7 +130,7 @@ impl<'a> Input<'a, '_> {
         for part in message.parts.iter().filter(|part| !is_result(part)) {
             if let Part::Text { text, .. } = part {
                 if !text.is_empty() {
-                    self.said(Content::InputText { text: text.into() });
+                    self.said(Content::Text { text: text.into() });
                 }
             } else if let Some(content) = attachment::content(self.request, part)? {
                 let content = attached(content)?;
@@ -140,6 +144,7 @@ impl<'a> Input<'a, '_> {
         self.give_up();
         self.unbound = false;
         self.begun = self.items.len();
+        self.first_call = None;
         for part in &message.parts {
             match part {
                 Part::Text { text, blob } => match self.own(blob.as_ref()) {
@@ -216,23 +221,28 @@ impl<'a> Input<'a, '_> {
 
     /// Text of an answer that has no item of its own. Pieces of one answer stay together, and
     /// answers that follow each other become one: some servers demand that roles alternate.
+    ///
+    /// It stands before the calls of its answer: DeepSeek refuses words between a call and its
+    /// result.
     fn plain(&mut self, text: &str) {
+        let place = self.first_call.filter(|_| self.reasoning.is_empty());
         self.follow();
-        let gap = if self.items.len() == self.begun {
-            "\n\n"
-        } else {
-            ""
-        };
-        match self.items.last_mut() {
-            Some(Item::Answer { content, .. }) => {
-                content.push_str(gap);
-                content.push_str(text);
-            }
-            _ => self.items.push(Item::Answer {
-                role: Role::Assistant,
-                content: text.to_owned(),
-            }),
+        let place = place.unwrap_or(self.items.len());
+        let gap = if place == self.begun { "\n\n" } else { "" };
+        let before = place.checked_sub(1).map(|before| &mut self.items[before]);
+        if let Some(Item::Answer { content, .. }) = before {
+            content.push_str(gap);
+            content.push_str(text);
+            return;
         }
+        let item = Item::Answer {
+            role: Role::Assistant,
+            content: text.to_owned(),
+        };
+        self.items.insert(place, item);
+        self.first_call = self
+            .first_call
+            .map(|call| call + usize::from(place <= call));
     }
 
     fn call(
@@ -247,6 +257,7 @@ impl<'a> Input<'a, '_> {
         self.waiting.call(id, name);
         let call_id = self.call_id(id);
         let Some(data) = data else {
+            self.first_call.get_or_insert(self.items.len());
             self.items.push(Item::FunctionCall {
                 call_id,
                 name,
@@ -279,11 +290,12 @@ impl<'a> Input<'a, '_> {
             self.output(call_id, content);
         } else {
             let text = waiting::stray(content).into();
-            self.said(Content::InputText { text });
+            self.said(Content::Text { text });
         }
     }
 
     fn output(&mut self, id: &'a str, output: &'a str) {
+        self.first_call = None;
         let call_id = self.call_id(id);
         self.items.push(if self.custom.contains(id) {
             Item::CustomToolCallOutput { call_id, output }
@@ -326,10 +338,10 @@ impl<'a> Input<'a, '_> {
 /// An image or a file in its place on this wire.
 fn attached(content: attachment::Content<'_>) -> Result<Content<'_>, Fault> {
     match content {
-        attachment::Content::Text(text) => Ok(Content::InputText { text: text.into() }),
+        attachment::Content::Text(text) => Ok(Content::Text { text: text.into() }),
         attachment::Content::Bytes {
             media_type, bytes, ..
-        } if media_type.starts_with("image/") => Ok(Content::InputImage {
+        } if media_type.starts_with("image/") => Ok(Content::Image {
             image_url: attachment::data_url(&media_type, bytes),
             detail: "auto",
         }),
@@ -337,7 +349,7 @@ fn attached(content: attachment::Content<'_>) -> Result<Content<'_>, Fault> {
             name: Some(name),
             media_type,
             bytes,
-        } => Ok(Content::InputFile {
+        } => Ok(Content::File {
             filename: name,
             file_data: attachment::data_url(&media_type, bytes),
         }),

@@ -281,10 +281,34 @@ fn neighbours_of_one_role_are_one_message() {
     assert_eq!(
         input(messages),
         json!([
-            plain_item("one two\n\nthree"),
+            plain_item("one two\n\nthree\n\nfour"),
             call_item("c"),
-            plain_item("four"),
             output_item("c", crate::wire::waiting::NOT_RUN),
+        ])
+    );
+}
+
+#[test]
+fn no_words_stand_between_a_call_and_its_result() {
+    let messages = vec![
+        person("q"),
+        answer(vec![
+            call("a", None),
+            Part::text("and "),
+            call("b", None),
+            Part::text("so"),
+        ]),
+        message(Role::User, vec![result("a", "1"), result("b", "2")]),
+    ];
+    assert_eq!(
+        input(messages),
+        json!([
+            user_item("q"),
+            plain_item("and so"),
+            call_item("a"),
+            call_item("b"),
+            output_item("a", "1"),
+            output_item("b", "2"),
         ])
     );
 }
