@@ -186,7 +186,7 @@ describe('the estimate', () => {
     }
     expect(stage.count('estimate')).toBe(0);
     await vi.advanceTimersByTimeAsync(600);
-    expect([stage.count('estimate'), find('estimate').textContent]).toEqual([1, '~1.2K tokens · up to $0.500']);
+    expect([stage.count('estimate'), find('estimate').textContent]).toEqual([1, '~1.2K tokens · up to $0.50']);
     field().value = '';
     field().dispatchEvent(new Event('input', { bubbles: true }));
     await vi.advanceTimersByTimeAsync(600);

@@ -1,6 +1,8 @@
 /**
  * A backend for browsers: development without the application, and screenshots. What it shows is
- * chosen in the address: `?scene=first&theme=dark&click=settings-button,settings-tab-hotkey`.
+ * chosen in the address: `?scene=first&theme=dark&click=settings-button,settings-tab-hotkey`. Scenes
+ * are usual, first, empty, long, reading, errors, full and lossy (what a model cannot take), chain
+ * (failover, caps and a cluster), local, locked, unreadable and recovery; `model` is what new chats ask.
  */
 import type { AppError } from '../bindings/AppError';
 import type { ConversationSummary } from '../bindings/ConversationSummary';
@@ -48,6 +50,7 @@ export function fake(): Backend {
       text_percent: Number(asked.get('text') ?? 100),
     },
     welcomed: scene !== 'first',
+    default_model: asked.get('model'),
     local_only: scene === 'local',
     ...(scene === 'chain' && {
       failover: ['example/large-2', 'workshop/glm-4.5-air', 'inhouse/default'],

@@ -38,7 +38,7 @@ describe('the ledger', () => {
     const sum = total([one, { ...one, cost: null }, { ...one, outcome: { is: 'refused', code: 'local_only' } }]);
     expect([sum.calls, sum.usd, sum.unpriced_calls]).toEqual([2, 0.5, 1]);
     expect(sumOf(sum)).toContain('2 calls');
-    expect(sumOf(sum)).toContain('$0.500, and 1 of unknown price');
+    expect(sumOf(sum)).toContain('$0.50, and 1 of unknown price');
     expect(sumOf(total([{ ...one, cost: null }]))).toMatch(/ 1 of unknown price$/);
   });
 });

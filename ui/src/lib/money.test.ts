@@ -38,7 +38,7 @@ describe('an estimate', () => {
   const one = { model: 'example/large-2', input_tokens: 1_200, output_tokens: 8_000, least: cost, most: { ...cost, usd: 0.25 } };
 
   it('names the most that it can come to, or what is known of it', () => {
-    expect(estimateOf(one, false)).toBe('~1.2K tokens · up to $0.250');
+    expect(estimateOf(one, false)).toBe('~1.2K tokens · up to $0.25');
     expect(estimateOf({ ...one, most: null }, false)).toBe('~1.2K tokens · from $0.012');
     expect(estimateOf({ ...one, most: null, least: null }, false)).toBe('~1.2K tokens · price unknown');
   });

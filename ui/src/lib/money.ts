@@ -9,7 +9,7 @@ import { isLocal } from './format';
 export function dollars(usd: number): string {
   if (usd <= 0) return '$0';
   if (usd < 0.0001) return 'under $0.0001';
-  const places = usd < 0.01 ? 4 : usd < 1 ? 3 : 2;
+  const places = usd < 0.01 ? 4 : usd < 0.1 ? 3 : 2;
   return `$${usd.toFixed(places)}`;
 }
 
