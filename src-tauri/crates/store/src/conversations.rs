@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::connection::Transaction;
 use crate::error::StoreError;
-use crate::rows::json;
+use crate::rows::{json, newer};
 use crate::store::{Reader, Store};
 
 /// How long a conversation stays in the trash, in milliseconds: 30 days.
@@ -25,9 +25,7 @@ pub struct NewConversation {
     pub model: Option<ModelRef>,
 }
 
-const COLUMNS: &str =
-    "SELECT c.id, c.title, c.title_is_own, c.model, c.failover, c.local_only, m.id AS leaf, c.pinned,
-    c.created_at, c.updated_at, c.deleted_at
+const COLUMNS: &str = "SELECT c.*, m.id AS leaf_id
     FROM conversations c LEFT JOIN messages m ON m.key = c.leaf";
 
 fn conversation(row: &SqliteRow) -> Result<Conversation, sqlx::Error> {
@@ -38,12 +36,11 @@ fn conversation(row: &SqliteRow) -> Result<Conversation, sqlx::Error> {
         model: row
             .try_get::<Option<String>, _>("model")?
             .and_then(|name| name.parse().ok()),
-        failover: row
-            .try_get::<Option<String>, _>("failover")?
+        failover: newer::<String>(row, "failover")?
             .and_then(|json| serde_json::from_str(&json).ok()),
-        local_only: row.try_get("local_only")?,
+        local_only: newer(row, "local_only")?.unwrap_or(false),
         leaf: row
-            .try_get::<Option<Uuid>, _>("leaf")?
+            .try_get::<Option<Uuid>, _>("leaf_id")?
             .map(MessageId::from_uuid),
         pinned: row.try_get("pinned")?,
         created_at: row.try_get("created_at")?,

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use protocol::{ConversationId, Message, MessageId, MessageState, Role, Usage};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
+use sqlx::{Decode, Row, Type};
 use uuid::Uuid;
 
 use crate::error::StoreError;
@@ -41,6 +41,17 @@ pub(crate) struct Stored {
     pub(crate) message: Message,
 }
 
+/// What stands in a column that an older schema lacks: a damaged database is read as it is.
+pub(crate) fn newer<T>(row: &SqliteRow, column: &str) -> Result<Option<T>, sqlx::Error>
+where
+    T: for<'row> Decode<'row, Sqlite> + Type<Sqlite>,
+{
+    match row.try_get(column) {
+        Err(sqlx::Error::ColumnNotFound(_)) => Ok(None),
+        other => other,
+    }
+}
+
 fn count(row: &SqliteRow, column: &str) -> Result<Option<u64>, sqlx::Error> {
     let number: Option<i64> = row.try_get(column)?;
     Ok(number.and_then(|number| u64::try_from(number).ok()))
@@ -57,7 +68,7 @@ pub(crate) fn usage(row: &SqliteRow) -> Result<Option<Usage>, sqlx::Error> {
         cache_write_tokens: count(row, "cache_write_tokens")?,
         output_tokens: count(row, "output_tokens")?,
         thinking_tokens: count(row, "thinking_tokens")?,
-        reported_cost_usd: row.try_get("reported_cost_usd")?,
+        reported_cost_usd: newer(row, "reported_cost_usd")?,
         estimated,
     }))
 }
@@ -79,10 +90,10 @@ fn message(row: &SqliteRow) -> Result<Message, sqlx::Error> {
         model: word("model")?.and_then(|name| name.parse().ok()),
         served_by: word("served_by")?.and_then(|name| name.parse().ok()),
         usage: usage(row)?,
-        cost: word("cost")?.and_then(|json| serde_json::from_str(&json).ok()),
+        cost: newer::<String>(row, "cost")?.and_then(|json| serde_json::from_str(&json).ok()),
         stop_reason: word("stop_reason")?.and_then(value),
         error: word("error")?.and_then(|json| serde_json::from_str(&json).ok()),
-        attempts: word("attempts")?
+        attempts: newer::<String>(row, "attempts")?
             .and_then(|json| serde_json::from_str(&json).ok())
             .unwrap_or_default(),
         created_at: row.try_get("created_at")?,

@@ -338,6 +338,51 @@ async fn texts(reader: &Reader) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn a_damaged_database_of_an_older_schema_is_read_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    history(dir.path()).await;
+    let database = dir.path().join("pilotfish.db");
+    let mut older = raw(dir.path()).await;
+    for statement in [
+        "ALTER TABLE conversations DROP COLUMN failover",
+        "ALTER TABLE conversations DROP COLUMN local_only",
+        "ALTER TABLE messages DROP COLUMN attempts",
+        "ALTER TABLE messages DROP COLUMN cost",
+        "ALTER TABLE messages DROP COLUMN reported_cost_usd",
+        "DROP TABLE ledger",
+        "DROP TABLE summaries",
+        "PRAGMA user_version = 3",
+        "PRAGMA wal_checkpoint(TRUNCATE)",
+    ] {
+        sqlx::query(statement).execute(&mut older).await.unwrap();
+    }
+    let page: i64 = sqlx::query_scalar(
+        "SELECT pageno FROM dbstat WHERE name = 'parts' AND pagetype = 'leaf' LIMIT 1",
+    )
+    .fetch_one(&mut older)
+    .await
+    .unwrap();
+    older.close().await.unwrap();
+    let mut file = fs::OpenOptions::new().write(true).open(&database).unwrap();
+    let at = (u64::try_from(page).unwrap() - 1) * 4096;
+    file.seek(SeekFrom::Start(at)).unwrap();
+    file.write_all(&[0xa5; 4096]).unwrap();
+    drop(file);
+    leave_a_dead_instance(dir.path());
+    let recovery = damaged(dir.path()).await;
+    let reader = recovery.reader().unwrap();
+    let found = texts(reader).await;
+    let lost = found
+        .iter()
+        .filter(|text| text.contains("cannot be read"))
+        .count();
+    assert_eq!(found.len(), 120);
+    assert!(lost < 20, "{lost} messages are lost");
+    let listed = reader.list(0, 1).await.unwrap();
+    assert!(!reader.conversation(listed[0].id).await.unwrap().local_only);
+}
+
+#[tokio::test]
 async fn the_text_around_damage_is_read_and_what_is_lost_is_marked() {
     let dir = tempfile::tempdir().unwrap();
     history(dir.path()).await;
