@@ -380,6 +380,8 @@ fn a_key_is_in_the_keyring_and_nowhere_else() {
     let empty = complaint_of(&session, &["keys", "set", &provider], b"\n");
     assert!(empty.contains("standard input"), "{empty}");
     complaint_of(&session, &["keys", "set", "nonesuch"], b"sk-x\n");
+    let untold = complaint_of(&session, &["keys", "test", "openai"], b"");
+    assert!(untold.contains("there is no key for OpenAI yet"), "{untold}");
 }
 
 #[test]

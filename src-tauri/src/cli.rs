@@ -146,6 +146,11 @@ pub enum KeysCommand {
         /// The provider, as listed.
         provider: ProviderId,
     },
+    /// Try a provider's address and key: ask for its models, and its cheapest one for a word.
+    Test {
+        /// The provider, as listed.
+        provider: ProviderId,
+    },
     /// List providers and where their keys live; no key is shown.
     List {
         /// One JSON array instead of lines for people.

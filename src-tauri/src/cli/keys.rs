@@ -25,6 +25,17 @@ pub async fn run(
             engine.set_key(&provider, secret).await?;
             output::complain(&format!("saved {provider}'s key: {}", place(engine).await));
         }
+        KeysCommand::Test { provider } => {
+            let models = tokio::select! {
+                models = engine.test_endpoint(&provider) => models?,
+                () = interrupt.pressed() => return Ok(ExitCode::from(STOPPED)),
+            };
+            let count = match models.len() {
+                1 => "1 model".to_owned(),
+                count => format!("{count} models"),
+            };
+            output::line(&format!("{provider} works: {count}"))?;
+        }
         KeysCommand::Remove { provider } => {
             engine.remove_key(&provider).await?;
             output::complain(&format!("removed {provider}'s key"));
