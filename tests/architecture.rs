@@ -277,6 +277,43 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 }
 
 #[test]
+fn the_network_is_reached_by_one_door() {
+    // Who makes a client or a provider could ask past local-only, the caps and the ledger.
+    let doors = [
+        ("Http::new(", "egress.rs"),
+        ("Http::with_limits(", "egress.rs"),
+        ("Remote::new(", "models.rs"),
+        (".provider_at(", "egress.rs"),
+        (".permit_download(", "library.rs"),
+        (".pull(", "library.rs"),
+        (".pull_from_hub(", "library.rs"),
+    ];
+    let mut files = Vec::new();
+    collect(&root().join("src-tauri/crates/engine/src"), &mut files);
+    assert!(files.len() > 20, "the walk is broken");
+    for file in files {
+        let text = fs::read_to_string(&file).expect("a source");
+        for (call, door) in doors {
+            assert!(
+                !text.contains(call) || file.ends_with(door),
+                "{} calls {call}…): only {door} may",
+                file.display()
+            );
+        }
+    }
+    let mut files = Vec::new();
+    collect(&root().join("src-tauri/src"), &mut files);
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        assert!(
+            !text.contains("Http::"),
+            "{} makes a client of its own",
+            file.display()
+        );
+    }
+}
+
+#[test]
 fn commands_are_registered_permitted_and_granted_alike() {
     let registered = registered();
     let written = written();
