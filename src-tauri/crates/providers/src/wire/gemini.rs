@@ -252,7 +252,7 @@ impl Mapper for GeminiMapper {
                 )
                 .with_code("no_finish_reason"));
             }
-            Some("STOP") if self.calls.any() => StopReason::ToolUse,
+            Some("STOP" | "FUNCTION_CALL") if self.calls.any() => StopReason::ToolUse,
             Some("STOP") => StopReason::EndTurn,
             Some("MAX_TOKENS") => StopReason::MaxTokens,
             Some(

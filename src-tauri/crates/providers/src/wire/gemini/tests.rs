@@ -156,7 +156,7 @@ fn calls_come_whole_or_in_pieces() {
         piece("$.list[0].n", "1", false),
         chunk(&json!([{ "text": "and" }])),
         chunk(&json!([{ "functionCall": {} }])),
-        last("STOP"),
+        last("FUNCTION_CALL"),
     ]);
     assert_eq!(
         found,
