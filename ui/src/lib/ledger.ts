@@ -71,13 +71,18 @@ export function ending(outcome: CallOutcome): string | null {
   }
 }
 
-/** A sum in a line: `12 calls · 34.1K tokens · $1.20, and 2 of unknown price`. */
-export function sumOf({ calls, input_tokens, output_tokens, usd, estimated, unpriced_calls }: Spend): string {
-  const all = input_tokens + output_tokens;
-  const price = unpriced_calls === 0 ? '' : `${unpriced_calls === calls ? '' : ', and '}${count(unpriced_calls)} of unknown price`;
-  const known = unpriced_calls > 0 && unpriced_calls === calls ? '' : `${estimated ? '~' : ''}${dollars(usd)}`;
-  return `${calls === 1 ? '1 call' : `${count(calls)} calls`} · ${tokens(all)} tokens · ${known}${price}`;
+/** What a sum cost: what is known of it, and how much is not. */
+export function sumCost({ calls, usd, estimated, unpriced_calls }: Spend): string {
+  const known = `${estimated ? '~' : ''}${dollars(usd)}`;
+  if (unpriced_calls === 0) return known;
+  // Nothing is known of it at all, so that a price of zero would be made up.
+  const isDark = usd === 0 && unpriced_calls === calls;
+  return `${isDark ? '' : `${known}, and `}${count(unpriced_calls)} of unknown price`;
 }
+
+/** A sum in a line: `12 calls · 34.1K tokens · $1.20, and 2 of unknown price`. */
+export const sumOf = (spend: Spend): string =>
+  `${spend.calls === 1 ? '1 call' : `${count(spend.calls)} calls`} · ${tokens(spend.input_tokens + spend.output_tokens)} tokens · ${sumCost(spend)}`;
 
 /** What entries that are shown come to, as the store sums up all of them. */
 export function total(entries: readonly LedgerEntry[]): Spend {
