@@ -132,7 +132,7 @@ pub(crate) fn fit(branch: &[Message], room: &Room<'_>) -> Fitted {
 }
 
 /// Where the messages begin that a summary does not stand for, and what is said in the place of the
-/// others. A summary that ends in the middle of a speech is of no use.
+/// others. A summary that ends anywhere but before a word of the person is of no use.
 fn stand_in(turns: &[Speech], summary: Option<StandIn<'_>>) -> (usize, String) {
     let nothing = (0, String::new());
     let Some(StandIn { covers, text }) = summary else {
@@ -142,7 +142,7 @@ fn stand_in(turns: &[Speech], summary: Option<StandIn<'_>>) -> (usize, String) {
     let place = turns.iter().position(|turn| {
         let begins_after = usize::try_from(stood_for).is_ok_and(|count| count == covers);
         stood_for += turn.stored;
-        begins_after
+        begins_after && turn.role == Role::User
     });
     match place {
         Some(place @ 1..) => (
@@ -494,7 +494,7 @@ mod tests {
         let whole = within(&branch, u64::MAX, Some(summary));
         assert_eq!((whole.messages.len(), whole.before), (81, 0));
 
-        let tight = within(&branch, 600, Some(summary));
+        let tight = within(&branch, 400, Some(summary));
         assert_eq!(
             (tight.messages.len(), tight.before),
             (1, 80),

@@ -28,7 +28,6 @@ impl Engine {
     /// # Errors
     /// The store's. A provider's error stands in its group.
     pub async fn models(&self, refresh: bool) -> Result<Vec<ModelGroup>, AppError> {
-        let mut inhouse = self.inhouse_models().await?;
         let mut groups = Vec::new();
         let endpoints = self.endpoints().await?;
         let asked = endpoints.iter().map(|endpoint| async move {
@@ -41,6 +40,7 @@ impl Engine {
             }
         });
         let errors = join_all(asked).await;
+        let mut inhouse = self.inhouse_models().await?;
         let said = self.inner.overrides.say().await;
         let now = clock::now_ms();
         for (endpoint, error) in endpoints.into_iter().zip(errors) {

@@ -269,3 +269,21 @@ fn instead(error: AppError) -> AppError {
 fn count(messages: usize) -> u32 {
     u32::try_from(messages).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+
+    use super::split;
+    use crate::context;
+
+    #[test]
+    fn a_long_text_is_cut_into_pieces_that_fit_and_lose_nothing() {
+        for text in ["", "short", &"0123456789".repeat(50), &"日本語".repeat(100)] {
+            let parts = split(text, 40);
+            assert_eq!(parts.concat(), text);
+            let most = parts.iter().map(|part| context::tokens_in(part)).max();
+            assert!(most <= Some(40), "{most:?}");
+        }
+    }
+}

@@ -160,13 +160,25 @@ impl Call {
     }
 
     /// Answers with a body of JSON.
-    pub(crate) async fn reply(mut self, status: u16, body: &Value) {
+    pub(crate) async fn reply(self, status: u16, body: &Value) {
+        self.reply_with(status, "", body).await;
+    }
+
+    /// Answers with a body of JSON after further headers, each with its line's end.
+    pub(crate) async fn reply_with(mut self, status: u16, headers: &str, body: &Value) {
         let body = body.to_string();
         self.write(&format!(
-            "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{headers}connection: close\r\n\r\n{body}",
             body.len()
         ))
         .await;
+    }
+
+    /// Answers with a stream as it is.
+    pub(crate) async fn stream(mut self, events: &str) {
+        self.begin().await;
+        self.chunk(events).await;
+        self.write("0\r\n\r\n").await;
     }
 
     /// Waits until the other side has closed the connection.
