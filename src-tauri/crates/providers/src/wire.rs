@@ -4,6 +4,8 @@
 
 pub(crate) mod attachment;
 pub(crate) mod chat;
+#[cfg(test)]
+mod folded;
 pub(crate) mod gemini;
 pub(crate) mod messages;
 pub(crate) mod responses;

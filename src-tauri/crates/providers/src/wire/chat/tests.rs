@@ -4,11 +4,12 @@ use std::num::NonZeroUsize;
 
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
-use protocol::{StopReason, Usage, Wire};
+use protocol::{Role, StopReason, Usage, Wire};
 use serde_json::json;
 
-use crate::wire::Decoder;
-use crate::{Decoded, ErrorKind, ProviderEvent, decode};
+use crate::wire::folded::folded;
+use crate::wire::{Decoder, encode};
+use crate::{Decoded, ErrorKind, ProviderEvent, Request, RequestMessage, catalog, decode};
 
 /// The events of a stream of chunks, and the kind and code of its fault.
 fn run(chunks: &[&str]) -> (Vec<ProviderEvent>, Option<(ErrorKind, Option<String>)>) {
@@ -729,6 +730,41 @@ fn what_comes_with_a_call_goes_with_it() {
     assert_eq!(
         lines(&chunks)[..2],
         [call(0, "a", "f", "{}"), call(1, "b", "f", "{}")]
+    );
+}
+
+#[test]
+fn an_answer_with_tools_goes_back_as_its_maker_wants_it() {
+    let maker = "deepseek".parse().unwrap();
+    let (events, fault) = run(&[
+        r#"{"choices":[{"delta":{"reasoning_content":"I "}}]}"#,
+        r#"{"choices":[{"delta":{"reasoning_content":"must look.","content":null}}]}"#,
+        r#"{"choices":[{"delta":{"content":"Let me see."}}]}"#,
+        r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\":"}}]}}]}"#,
+        r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"1}"}}]}}]}"#,
+        r#"{"choices":[{"delta":{},"finish_reason":"tool_calls"}]}"#,
+    ]);
+    assert_eq!(fault, None);
+    let request = Request {
+        model: "deepseek-flash".into(),
+        messages: vec![RequestMessage {
+            role: Role::Assistant,
+            parts: folded(Wire::Chat, &maker, "deepseek-flash", events),
+        }],
+        ..Request::default()
+    };
+    let quirks = catalog::quirks(&maker, Wire::Chat, "deepseek-flash");
+    let body = encode(Wire::Chat, Some(&maker), &request, &quirks).unwrap();
+    let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(
+        body["messages"][0],
+        json!({
+            "role": "assistant",
+            "content": "Let me see.",
+            "reasoning_content": "I must look.",
+            "tool_calls": [{ "id": "a", "type": "function",
+                "function": { "name": "f", "arguments": "{\"x\":1}" } }],
+        })
     );
 }
 

@@ -4,12 +4,14 @@ use std::num::NonZeroUsize;
 
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
-use protocol::{StopReason, Usage, Wire};
+use protocol::{Part, Role, StopReason, Usage, Wire};
 use serde_json::{Value, json};
 
 use super::whole;
-use crate::wire::Decoder;
-use crate::{ErrorKind, ProviderEvent, decode};
+use crate::catalog::Quirks;
+use crate::wire::folded::folded;
+use crate::wire::{Decoder, encode};
+use crate::{ErrorKind, ProviderEvent, Request, RequestMessage, decode};
 
 type Failure = Option<(ErrorKind, Option<String>)>;
 
@@ -391,6 +393,74 @@ fn an_answer_may_come_whole() {
     for neither in [json!({}), json!([]), json!({ "models": [] })] {
         assert_eq!(read(&neither).1, None, "{neither}");
     }
+}
+
+/// What came in the chunks as it goes back to its maker, asked by the tools' results to go on.
+fn back(chunks: &[Value]) -> Value {
+    let maker = "gemini".parse().unwrap();
+    let (events, fault) = run(chunks);
+    assert_eq!(fault, None);
+    let parts = folded(Wire::Gemini, &maker, "gemini-3.8-flash", events);
+    let results = parts.iter().filter_map(|part| match part {
+        Part::ToolCall { id, .. } => Some(Part::ToolResult {
+            call_id: id.clone(),
+            content: "done".into(),
+            is_error: false,
+        }),
+        _ => None,
+    });
+    let results = results.collect();
+    let message = |role, parts| RequestMessage { role, parts };
+    let request = Request {
+        model: "gemini-3.8-flash".into(),
+        messages: vec![
+            message(Role::User, vec![Part::text("go")]),
+            message(Role::Assistant, parts),
+            message(Role::User, results),
+        ],
+        ..Request::default()
+    };
+    let body = encode(Wire::Gemini, Some(&maker), &request, &Quirks::default()).unwrap();
+    serde_json::from_slice::<Value>(&body).unwrap()["contents"].take()
+}
+
+#[test]
+fn an_answer_goes_back_as_it_came() {
+    let bare = json!({ "text": "", "thoughtSignature": "d" });
+    let code = json!({ "executableCode": { "code": "1" }, "thoughtSignature": "c" });
+    let contents = back(&[
+        chunk(&json!([{ "text": "h", "thought": true }, { "text": "m", "thought": true }])),
+        chunk(&json!([{ "text": "First ", }, { "text": "this.", "thoughtSignature": "a" }])),
+        chunk(&json!([code])),
+        chunk(
+            &json!([{ "functionCall": { "id": "1", "name": "f", "willContinue": true },
+            "thoughtSignature": "b" }]),
+        ),
+        chunk(&json!([{ "functionCall": {
+            "partialArgs": [{ "jsonPath": "$.x", "numberValue": 1 }] } }])),
+        chunk(&json!([{ "functionCall": { "id": "2", "name": "g", "args": {} } }, bare])),
+        json!({ "candidates": [{ "finishReason": "STOP", "groundingMetadata": { "x": 1 } }] }),
+    ]);
+    let response = |id: &str, name: &str| {
+        json!({ "functionResponse": {
+            "id": id, "name": name, "response": { "output": "done" } } })
+    };
+    assert_eq!(
+        contents,
+        json!([
+            { "role": "user", "parts": [{ "text": "go" }] },
+            { "role": "model", "parts": [
+                { "text": "First this.", "thoughtSignature": "a" },
+                code,
+                { "functionCall": { "id": "1", "name": "f", "args": { "x": 1 } },
+                    "thoughtSignature": "b" },
+                { "functionCall": { "id": "2", "name": "g", "args": {} } },
+                bare,
+            ] },
+            { "role": "user", "parts": [response("1", "f"), response("2", "g")] },
+        ]),
+        "thoughts that are not signed are for people alone"
+    );
 }
 
 fn part() -> impl Strategy<Value = Value> {
