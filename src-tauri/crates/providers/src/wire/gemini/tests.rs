@@ -304,7 +304,7 @@ fn a_model_that_waits_for_its_code_is_not_done() {
         "content": { "parts": [code] }, "finishReason": "STOP" }] });
     let result = chunk(&json!([{ "codeExecutionResult": { "outcome": "OUTCOME_OK" } }]));
     let cut = Some((ErrorKind::Interrupted, Some("no_finish_reason".to_owned())));
-    assert_eq!(run(&[code.clone()]).1, cut);
+    assert_eq!(run(std::slice::from_ref(&code)).1, cut);
     assert_eq!(run(&[last("STOP"), result.clone()]).1, cut);
     assert_eq!(run(&[code, result, last("STOP")]).1, None);
 }
