@@ -137,6 +137,8 @@ impl Remote {
             }
             asked = next;
         }
+        // Most lists are in no order. What is known comes first, as the catalog has it.
+        listed.sort_by_key(|listed| known::rank(&self.id, &listed.id).unwrap_or(usize::MAX));
         let runs_at = runs_at(&self.base_url);
         let mut seen = HashSet::new();
         let models = listed

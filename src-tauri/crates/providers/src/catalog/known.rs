@@ -39,6 +39,7 @@ struct Section {
 pub(crate) struct Known {
     id: String,
     name: String,
+    /// Where a provider limits the prompt by itself, as OpenAI does, that: it is what must fit.
     context_tokens: Option<u32>,
     output_tokens: Option<u32>,
     #[serde(default)]
@@ -187,6 +188,13 @@ pub(crate) fn facts(provider: &ProviderId, model: &str) -> Facts {
         name: None,
         ..facts
     }
+}
+
+/// Where a model stands among those of its provider, the best first; `None` for one that is not known.
+pub(crate) fn rank(provider: &ProviderId, model: &str) -> Option<usize> {
+    let section = section(provider)?;
+    let found = section.find(model)?;
+    section.models.iter().position(|known| known.id == found.id)
 }
 
 /// The catalog's entry of a provider's model.

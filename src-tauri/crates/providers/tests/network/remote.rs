@@ -348,13 +348,17 @@ async fn endless_lists_are_not() {
 #[tokio::test]
 async fn a_list_goes_over_the_catalog() {
     let list = r#"{"models":[
+        {"id":"grok-of-tomorrow"},{"id":"grok-imagine-image"},
         {"id":"grok-4.7","input_modalities":["text"],"prompt_text_token_price":10000,
-         "completion_text_token_price":20000},
-        {"id":"grok-of-tomorrow"},{"id":"grok-imagine-image"}]}"#;
+         "completion_text_token_price":20000}]}"#;
     let server = Server::together(vec![("", answer(OK, "application/json", list))]).await;
     let xai = remote("xai", None, &server, Vec::new());
     let models = xai.list_models(key()).await.unwrap();
-    assert_eq!(names(&models), ["grok-4.7", "grok-of-tomorrow"]);
+    assert_eq!(
+        names(&models),
+        ["grok-4.7", "grok-of-tomorrow"],
+        "the best first"
+    );
     let known = &models[0];
     assert_eq!(known.name, "Grok 4.7");
     assert_eq!(known.context_tokens, Some(500_000), "the list is silent");
