@@ -261,6 +261,7 @@ impl Provider for InhouseProvider {
                     context_tokens: facts.map(|resolved| window(&resolved.facts)),
                     output_tokens: None,
                     images: false,
+                    files: false,
                     tools: false,
                     efforts: Vec::new(),
                     price: None,
