@@ -374,6 +374,12 @@ fn a_key_is_in_the_keyring_and_nowhere_else() {
         listed.contains("4TzR"),
         "the last four tell keys apart: {listed}"
     );
+    let lines = stdout_of(&session, &["keys", "list"], b"");
+    let line = lines.lines().find(|line| line.contains("4TzR"));
+    assert!(
+        line.is_some_and(|line| line.contains("in keyring")),
+        "each key says where it is: {lines}"
+    );
 
     stdout_of(&session, &["keys", "remove", &provider], b"");
     assert!(!session.secrets().contains(secret), "removed means gone");

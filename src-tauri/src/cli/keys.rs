@@ -4,7 +4,7 @@ use std::io::{BufRead, IsTerminal, Read};
 use std::process::ExitCode;
 
 use engine::Engine;
-use protocol::{AppError, ErrorCode, ProviderId, Secret, VaultState};
+use protocol::{AppError, ErrorCode, KeyPlace, ProviderId, Secret, VaultState};
 
 use super::interrupt::{Interrupt, STOPPED};
 use super::{KeysCommand, output};
@@ -46,6 +46,7 @@ pub async fn run(
                 output::json(&endpoints)?;
                 return Ok(ExitCode::SUCCESS);
             }
+            let states = engine.provider_states().await?;
             for endpoint in endpoints {
                 let key = match (&endpoint.key, endpoint.needs_key) {
                     (Some(key), _) if key.last_four.is_empty() => "key saved".to_owned(),
@@ -53,15 +54,30 @@ pub async fn run(
                     (None, true) => "no key yet".to_owned(),
                     (None, false) => "needs no key".to_owned(),
                 };
-                output::line(&format!(
-                    "{:<16} {:<20} {}",
-                    endpoint.id, key, endpoint.base_url
-                ))?;
+                let state = states.iter().find(|state| state.provider == endpoint.id);
+                let at = state.map_or("", |state| where_now(&state.key));
+                let line = format!(
+                    "{:<16} {:<20} {:<10} {}",
+                    endpoint.id, key, at, endpoint.base_url
+                );
+                output::line(&line)?;
             }
             output::complain(&place(engine).await);
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where a key is right now, in a word; the keyring's own name stands under the list.
+const fn where_now(key: &KeyPlace) -> &'static str {
+    match key {
+        KeyPlace::Nowhere => "",
+        KeyPlace::Keyring { .. } => "in keyring",
+        KeyPlace::Memory => "in memory",
+        KeyPlace::Locked { .. } => "locked",
+        KeyPlace::Lost => "lost",
+        KeyPlace::Unknown => "unknown",
+    }
 }
 
 /// The key: a line that is typed unseen, or all that comes through a pipe. `None` when the person
