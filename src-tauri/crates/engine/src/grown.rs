@@ -161,10 +161,22 @@ impl Grown {
         self.switches.push(switch);
     }
 
-    /// The model that answers, as far as that is known.
+    /// The model that answered, as far as that is known.
     pub(crate) fn served_by(&self) -> Option<ModelRef> {
-        let asked = self.asked.as_ref().filter(|_| self.has_begun());
-        self.named.as_ref().or(asked).cloned()
+        match self.has_begun() {
+            true => self.answering(),
+            false => self.named.clone(),
+        }
+    }
+
+    /// The model that answers or is to, where another than the chosen one is known of.
+    pub(crate) fn answering(&self) -> Option<ModelRef> {
+        self.named.as_ref().or(self.asked.as_ref()).cloned()
+    }
+
+    /// Models that were asked in vain, in order.
+    pub(crate) fn attempts(&self) -> impl Iterator<Item = Attempt> {
+        self.switches.iter().map(|switch| switch.attempt.clone())
     }
 
     /// Folds one event in.

@@ -151,8 +151,7 @@ pub(crate) fn broke_inside() -> AppError {
 /// Models that were asked in vain, in this turn and in that which it continues.
 fn attempts(continued: Option<&Message>, grown: &Grown) -> Vec<Attempt> {
     let before = continued.map_or(&[][..], |old| &old.attempts);
-    let now = grown.switches.iter().map(|switch| &switch.attempt);
-    before.iter().chain(now).cloned().collect()
+    before.iter().cloned().chain(grown.attempts()).collect()
 }
 
 /// What the provider counted, or our estimate when it did not and something was sent.

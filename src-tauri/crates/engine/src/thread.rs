@@ -183,7 +183,11 @@ impl Engine {
         // One that has ended since the row was read is whole in its draft too.
         match self.inner.turns.of_message(message.id) {
             Some(turn) => {
-                message.parts = turn.draft.read(|grown| grown.parts(clock::now_ms()));
+                turn.draft.read(|grown| {
+                    message.parts = grown.parts(clock::now_ms());
+                    message.served_by = grown.answering().or(message.served_by.take());
+                    message.attempts.extend(grown.attempts());
+                });
                 Newest::Growing
             }
             None => Newest::Stored,

@@ -17,6 +17,7 @@ mod recovery;
 mod search;
 mod settings;
 mod snapshots;
+mod switching;
 
 use std::path::Path;
 
