@@ -1,7 +1,7 @@
 //! What an answer costs: what its provider says, or its tokens at the catalogue's price. What nobody
 //! knows stays unknown.
 
-use protocol::{Cost, ModelRef, Price, RunsAt, Usage};
+use protocol::{Cost, ModelRef, Price, Usage};
 
 use crate::Engine;
 
@@ -16,9 +16,9 @@ impl Engine {
     }
 }
 
-/// The cost of an answer from there. A model on this machine whose price nobody knows costs nothing;
-/// one elsewhere, nobody knows what.
-pub(crate) fn of(usage: &Usage, price: Option<&Price>, runs_at: &RunsAt) -> Option<Cost> {
+/// The cost of an answer. A model on a machine of the person's own whose price nobody knows costs
+/// nothing; any other, nobody knows what.
+pub(crate) fn of(usage: &Usage, price: Option<&Price>, is_own: bool) -> Option<Cost> {
     if let Some(usd) = usage.reported_cost_usd.filter(|usd| is_amount(*usd)) {
         return Some(Cost {
             usd,
@@ -26,10 +26,9 @@ pub(crate) fn of(usage: &Usage, price: Option<&Price>, runs_at: &RunsAt) -> Opti
             as_of: None,
         });
     }
-    match (price, runs_at) {
-        (Some(price), _) => at_price(usage, price),
-        (None, RunsAt::InHouse | RunsAt::ThisMachine) => Some(of_this_machine(usage)),
-        (None, RunsAt::LocalNetwork { .. } | RunsAt::Host { .. }) => None,
+    match price {
+        Some(price) => at_price(usage, price),
+        None => is_own.then(|| of_this_machine(usage)),
     }
 }
 
@@ -44,7 +43,7 @@ pub(crate) const fn of_this_machine(usage: &Usage) -> Cost {
 
 /// The tokens at a price. Without the number of either kind there is no sum; what was not priced
 /// apart costs what fresh input does.
-pub(crate) fn at_price(usage: &Usage, price: &Price) -> Option<Cost> {
+fn at_price(usage: &Usage, price: &Price) -> Option<Cost> {
     let (input, output) = (usage.input_tokens?, usage.output_tokens?);
     let cached = usage.cached_tokens.unwrap_or(0).min(input);
     let written = usage.cache_write_tokens.unwrap_or(0).min(input - cached);
@@ -79,17 +78,9 @@ fn is_amount(usd: f64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use protocol::{Cost, Price, RunsAt, Usage};
+    use protocol::{Cost, Price, Usage};
 
     use super::{of, sum};
-
-    const HERE: RunsAt = RunsAt::ThisMachine;
-
-    fn elsewhere() -> RunsAt {
-        RunsAt::Host {
-            host: "api.example".to_owned(),
-        }
-    }
 
     fn price() -> Price {
         Price {
@@ -112,7 +103,7 @@ mod tests {
     }
 
     fn usd(usage: &Usage, price: &Price) -> f64 {
-        of(usage, Some(price), &elsewhere()).unwrap().usd
+        of(usage, Some(price), false).unwrap().usd
     }
 
     #[test]
@@ -152,26 +143,22 @@ mod tests {
             reported_cost_usd: Some(0.125),
             ..usage(1, None, None, 1)
         };
-        let cost = of(&told, Some(&price()), &elsewhere()).unwrap();
+        let cost = of(&told, Some(&price()), false).unwrap();
         assert_eq!((cost.usd, cost.as_of), (0.125, None));
         let absurd = Usage {
             reported_cost_usd: Some(f64::NAN),
             ..told
         };
-        let cost = of(&absurd, Some(&price()), &elsewhere()).unwrap();
+        let cost = of(&absurd, Some(&price()), false).unwrap();
         assert_eq!(cost.as_of.as_deref(), Some("2026-11-12"));
     }
 
     #[test]
     fn what_nobody_knows_is_not_nothing() {
         let known = usage(10, None, None, 10);
-        assert_eq!(of(&known, None, &elsewhere()), None);
-        let lan = RunsAt::LocalNetwork {
-            host: "box.local".to_owned(),
-        };
-        assert_eq!(of(&known, None, &lan), None);
-        assert_eq!(of(&known, None, &HERE).unwrap().usd, 0.0);
-        assert_eq!(of(&Usage::default(), Some(&price()), &elsewhere()), None);
+        assert_eq!(of(&known, None, false), None);
+        assert_eq!(of(&known, None, true).unwrap().usd, 0.0);
+        assert_eq!(of(&Usage::default(), Some(&price()), false), None);
     }
 
     #[test]
@@ -180,11 +167,7 @@ mod tests {
             estimated: true,
             ..usage(1, None, None, 1)
         };
-        assert!(
-            of(&guessed, Some(&price()), &elsewhere())
-                .unwrap()
-                .estimated
-        );
+        assert!(of(&guessed, Some(&price()), false).unwrap().estimated);
     }
 
     #[test]

@@ -214,7 +214,7 @@ impl Engine {
 
     async fn may_leave(&self, to: &Place, errand: &Errand) -> Result<(), AppError> {
         let settings = self.binding_settings().await?;
-        if leaves(to, errand) {
+        if leaves(&to.runs_at, errand.model.as_ref()) {
             let host = &to.host;
             if settings.local_only {
                 return Err(AppError::new(
@@ -239,6 +239,8 @@ impl Engine {
             Purpose::Answer | Purpose::Title | Purpose::Summary => {
                 self.keeps_caps(&settings, to).await
             }
+            // A list is free. Trying a key takes a word, which the person asked for, and which is
+            // counted like any other.
             Purpose::ListModels | Purpose::TestKey | Purpose::Download => Ok(()),
         }
     }
@@ -286,17 +288,23 @@ impl Engine {
     }
 }
 
-/// Whether a call leaves the machine. A program on it may pass a question on: Ollama does with models
-/// of its cloud, which it marks in their name.
-fn leaves(to: &Place, errand: &Errand) -> bool {
-    match to.runs_at {
+/// Whether a call there leaves the machine. A program on it may pass a question on: Ollama does with
+/// models of its cloud, which it marks in their name.
+fn leaves(runs_at: &RunsAt, model: Option<&ModelRef>) -> bool {
+    match runs_at {
         RunsAt::InHouse => false,
-        RunsAt::ThisMachine => errand.model.as_ref().is_some_and(|model| {
+        RunsAt::ThisMachine => model.is_some_and(|model| {
             let tag = model.model.rsplit_once(':').map(|(_, tag)| tag);
             tag.is_some_and(|tag| tag == "cloud" || tag.ends_with("-cloud"))
         }),
         RunsAt::LocalNetwork { .. } | RunsAt::Host { .. } => true,
     }
+}
+
+/// Whether a model answers on a machine of the person's own, where no price means that it costs
+/// nothing: this one, or the cluster in the in-house slot, wherever that stands.
+pub(crate) fn is_own(runs_at: &RunsAt, model: &ModelRef) -> bool {
+    model.provider == ProviderId::cluster() || !leaves(runs_at, Some(model))
 }
 
 const fn is_refusal(code: ErrorCode) -> bool {

@@ -3,11 +3,11 @@
 
 use protocol::{
     AppError, Conversation, Cost, ErrorCode, Estimate, EstimateRequest, Message, Model, ModelRef,
-    Price, RunsAt, Usage,
+    Price, Usage,
 };
 
 use crate::files::Files;
-use crate::{Engine, context, cost, endpoints};
+use crate::{Engine, context, cost, egress, endpoints};
 
 /// The longest text, in bytes: as long as a message may be.
 const TEXT_BYTES: usize = 1 << 20;
@@ -70,17 +70,17 @@ impl Engine {
     }
 
     async fn facts(&self, model: &ModelRef) -> Result<Facts, AppError> {
-        let runs_at = match &self.route(model).await?.endpoint {
-            None => RunsAt::InHouse,
-            Some(endpoint) => endpoints::place(endpoint).unwrap_or(RunsAt::Host {
-                host: String::new(),
-            }),
+        let route = self.route(model).await?;
+        let is_own = match &route.endpoint {
+            None => true,
+            Some(endpoint) => endpoints::place(endpoint)
+                .is_some_and(|runs_at| egress::is_own(&runs_at, &route.model)),
         };
-        let known = self.known_models(&model.provider).await?;
-        let known: Option<Model> = known.into_iter().find(|known| known.model == *model);
+        let known = self.known_models(&route.model.provider).await?;
+        let known: Option<Model> = known.into_iter().find(|known| known.model == route.model);
         let output = known.as_ref().and_then(|known| known.output_tokens);
         Ok(Facts {
-            runs_at,
+            is_own,
             price: known.and_then(|known| known.price),
             output_tokens: output.map(u64::from),
         })
@@ -89,7 +89,7 @@ impl Engine {
 
 /// What a cost rests on.
 struct Facts {
-    runs_at: RunsAt,
+    is_own: bool,
     price: Option<Price>,
     output_tokens: Option<u64>,
 }
@@ -103,6 +103,6 @@ impl Facts {
             estimated: true,
             ..Usage::default()
         };
-        cost::of(&usage, self.price.as_ref(), &self.runs_at)
+        cost::of(&usage, self.price.as_ref(), self.is_own)
     }
 }

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use protocol::{AppError, CallOutcome, Cost, LedgerEntry, ModelRef, ProviderId, Usage};
+use protocol::{AppError, CallOutcome, Cost, LedgerEntry, ModelRef, Usage};
 use providers::Traffic;
 
-use super::{Errand, Place};
+use super::{Errand, Place, is_own};
 use crate::{Engine, clock, cost};
 
 /// The entry that a call will have. One that is dropped is that of a call which was stopped.
@@ -68,16 +68,14 @@ impl Record {
     /// Enters the call.
     pub(crate) async fn end(mut self, outcome: CallOutcome, usage: Option<Usage>) -> Option<Cost> {
         let mut entry = self.close(outcome)?;
-        let price = match (&usage, &self.model) {
-            (Some(_), Some(model)) => self.engine.price(model).await,
+        let cost = match (&usage, &self.model) {
+            (Some(usage), Some(model)) => {
+                let price = self.engine.price(model).await;
+                let is_own = is_own(&entry.runs_at, model);
+                cost::of(usage, price.as_ref(), is_own)
+            }
             _ => None,
         };
-        // A cluster in the in-house slot is the person's own, wherever it stands.
-        let is_own = entry.provider == Some(ProviderId::cluster());
-        let cost = usage.as_ref().and_then(|usage| match is_own {
-            true => Some(cost::of_this_machine(usage)),
-            false => cost::of(usage, price.as_ref(), &entry.runs_at),
-        });
         entry.usage = usage;
         entry.cost.clone_from(&cost);
         enter(&self.engine, &entry).await;

@@ -197,7 +197,7 @@ async fn one_conversation_can_be_kept_here_while_others_leave() {
 
 #[tokio::test]
 async fn models_of_a_cloud_behind_a_program_on_this_machine_leave_it() {
-    let (_home, engine, server) = engine_and_server().await;
+    let (_home, engine, mut server) = engine_and_server().await;
     change(&engine, |settings| settings.local_only = true).await;
     for name in ["scripted/glm-4.6:cloud", "scripted/gpt-oss:120b-cloud"] {
         let request = SendMessage {
@@ -207,6 +207,20 @@ async fn models_of_a_cloud_behind_a_program_on_this_machine_leave_it() {
         assert_eq!(refused(&engine, request).await, ErrorCode::LocalOnly);
     }
     assert!(server.is_quiet());
+
+    change(&engine, |settings| settings.local_only = false).await;
+    let request = SendMessage {
+        model: Some(model("scripted/glm-4.6:cloud")),
+        ..question(None, "What do you cost?")
+    };
+    let started = engine.send(request).await.unwrap();
+    let mut stream = engine.attach(started.message_id).unwrap();
+    server.call().await.answer("Who knows?").await;
+    assert_eq!(end(&mut stream).await, TurnUpdate::Finished);
+    let view = engine.message(started.message_id).await.unwrap();
+    assert_eq!(view.cost, None, "it is no model of this machine");
+    let spending = engine.spending(1).await.unwrap();
+    assert_eq!(spending.total.unpriced_calls, 1);
 }
 
 #[tokio::test]
