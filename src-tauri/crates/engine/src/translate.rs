@@ -211,10 +211,10 @@ fn answered_calls(branch: &[Message]) -> Vec<HashSet<&str>> {
         }
         for part in &message.parts {
             match part {
-                Part::ToolCall { id, .. } if answering => {
-                    if open.iter().all(|(known, _)| known != id) {
-                        open.push((id, place));
-                    }
+                Part::ToolCall { id, .. }
+                    if answering && open.iter().all(|(known, _)| known != id) =>
+                {
+                    open.push((id, place));
                 }
                 Part::ToolResult { call_id, .. } if !answering => {
                     let found = open.iter().position(|(id, _)| id == call_id);
