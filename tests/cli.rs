@@ -387,7 +387,10 @@ fn a_key_is_in_the_keyring_and_nowhere_else() {
     assert!(empty.contains("standard input"), "{empty}");
     complaint_of(&session, &["keys", "set", "nonesuch"], b"sk-x\n");
     let untold = complaint_of(&session, &["keys", "test", "openai"], b"");
-    assert!(untold.contains("there is no key for OpenAI yet"), "{untold}");
+    assert!(
+        untold.contains("there is no key for OpenAI yet"),
+        "{untold}"
+    );
 }
 
 #[test]

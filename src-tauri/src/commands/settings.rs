@@ -2,8 +2,8 @@
 
 use engine::Engine;
 use protocol::{
-    AppError, Endpoint, EndpointDraft, Model, ModelRef, ProviderId, ProviderState, Secret, Settings,
-    VaultState,
+    AppError, Endpoint, EndpointDraft, Model, ModelRef, ProviderId, ProviderState, Secret,
+    Settings, VaultState,
 };
 use tauri::State;
 

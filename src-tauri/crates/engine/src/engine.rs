@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vault::KeyStore;
 
-use crate::egress::Egress;
 use crate::cluster::Places;
+use crate::egress::Egress;
 use crate::health::HealthBook;
 use crate::key_ring::KeyRing;
 use crate::overrides::OverrideFile;

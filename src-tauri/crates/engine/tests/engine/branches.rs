@@ -2,7 +2,9 @@
 
 use engine::TurnUpdate;
 use pretty_assertions::assert_eq;
-use protocol::{EditMessage, Effort, ErrorCode, Fit, MessageView, Part, RegenerateMessage, SendMessage};
+use protocol::{
+    EditMessage, Effort, ErrorCode, Fit, MessageView, Part, RegenerateMessage, SendMessage,
+};
 
 use crate::scripted::{
     Server, add, beside, end, engine_and_server, exchange, model, question, shown,

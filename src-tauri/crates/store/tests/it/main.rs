@@ -9,8 +9,8 @@
 
 mod ask;
 mod conversations;
-mod messages;
 mod ledger;
+mod messages;
 mod migrations;
 mod processes;
 mod recovery;

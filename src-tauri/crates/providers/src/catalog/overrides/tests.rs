@@ -1,3 +1,5 @@
+//! What a person's own facts may say, and that whatever else they say is named and changes nothing.
+
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use protocol::{Effort, Endpoint, Model, Price, RunsAt};
