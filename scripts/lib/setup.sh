@@ -206,6 +206,44 @@ need_peer_server() {
   export PILOTFISH_TEST_PEER=$peer_python
 }
 
+# Servers that others wrote to play a provider, each in a folder of its own. They are for some tests
+# alone: where one cannot be had, those say that they were skipped, and everything else goes on.
+need_mock_servers() {
+  local folder=${XDG_CACHE_HOME:-$HOME/.cache}/pilotfish-test llmock aimock
+  llmock=$folder/llmock-0.2.2
+  if "$llmock/bin/python" -c 'import llmock.main' 2>/dev/null ||
+    quietly "llmock into $llmock" install_llmock "$llmock"; then
+    export PILOTFISH_TEST_LLMOCK=$llmock/bin/python
+  else
+    say "llmock could not be installed from PyPI: the tests that need it are skipped"
+  fi
+  aimock=$folder/aimock-1.43.0
+  if [ -d "$aimock" ] || quietly "aimock into $aimock" install_aimock "$aimock"; then
+    export PILOTFISH_TEST_AIMOCK=$aimock/node_modules/@copilotkit/aimock/dist/index.js
+  else
+    say "aimock could not be installed from npm: the tests that need it are skipped"
+  fi
+}
+
+install_llmock() {
+  local venv=$1
+  rm -rf "$venv" "$venv.new"
+  # Renamed last, so that a half-made folder is never taken for a whole one. The scripts of a venv do
+  # not bear that; its Python, which is all that is used, does.
+  python3 -m venv "$venv.new" &&
+    "$venv.new/bin/pip" install --no-input llmock==0.2.2 fastapi==0.165.0 uvicorn==0.54.0 &&
+    "$venv.new/bin/python" -c 'import llmock.main, uvicorn' &&
+    mv "$venv.new" "$venv"
+}
+
+install_aimock() {
+  local folder=$1
+  rm -rf "$folder" "$folder.new"
+  mkdir -p "$folder.new" &&
+    npm install --prefix "$folder.new" --no-audit --no-fund @copilotkit/aimock@1.43.0 &&
+    mv "$folder.new" "$folder"
+}
+
 # llama.cpp's own measuring program, which no package carries built; its source comes in one. Sets
 # $llama_bench, to nothing where it cannot be had: the bench then says so.
 need_llama_bench() {
