@@ -27,7 +27,8 @@ const IMITATED: [(&str, Wire, &str); 6] = [
 /// The words of the answers that are cut.
 const COUNTED: &str = "one two three four five six seven eight nine ten";
 
-fn start() -> Option<Server> {
+/// Starts it; `None` when there is none.
+pub fn start() -> Option<Server> {
     let entry = named("PILOTFISH_TEST_AIMOCK")?;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real");
     Some(Server::start(

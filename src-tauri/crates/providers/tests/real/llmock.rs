@@ -88,13 +88,16 @@ impl Imitated {
     }
 }
 
-struct Mock {
-    server: Server,
+/// The running server.
+pub struct Mock {
+    /// Where it is.
+    pub server: Server,
     control: reqwest::Client,
 }
 
 impl Mock {
-    fn start(settings: &[(&str, &str)]) -> Option<Self> {
+    /// Starts it with these settings beside its own; `None` when there is none.
+    pub fn start(settings: &[(&str, &str)]) -> Option<Self> {
         let python = named(PROGRAM)?;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/serve_llmock.py");
         let mut command = Command::new(python);
@@ -116,7 +119,7 @@ impl Mock {
     }
 
     /// Everything that it was asked, once none of it is being served any more.
-    async fn requests(&self) -> Vec<Value> {
+    pub async fn requests(&self) -> Vec<Value> {
         let url = format!("{}/_llmock/requests", self.server.address);
         let body = self.control.get(url).send().await.unwrap().bytes().await;
         let mut told: Value = serde_json::from_slice(&body.unwrap()).unwrap();

@@ -15,6 +15,7 @@ mod answer;
 mod llmock;
 mod peer;
 mod server;
+mod thinking;
 
 use std::time::Duration;
 
