@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::server::{Server, named};
-use crate::{key, limits, message, remote, request, results, user, weather};
+use crate::{client, key, message, remote, request, results, user, weather};
 
 /// Who is imitated, on which wire, and where under the server's address.
 const IMITATED: [(&str, Wire, &str); 6] = [
@@ -42,6 +42,7 @@ pub fn start() -> Option<Server> {
 
 /// Every imitated provider with its name. What is said in turn is counted for each of them.
 fn providers(server: &Server) -> Vec<(String, Remote)> {
+    let http = client();
     let imitated = IMITATED.iter().map(|(id, wire, base)| {
         let name = format!("{id} on {wire:?}");
         let counted = Header {
@@ -49,7 +50,7 @@ fn providers(server: &Server) -> Vec<(String, Remote)> {
             value: name.clone(),
         };
         let base_url = format!("{}{base}", server.address);
-        let provider = remote(id, &base_url, *wire, vec![counted], limits());
+        let provider = remote(id, &base_url, *wire, vec![counted], &http);
         (name, provider)
     });
     imitated.collect()

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use protocol::{Role, StopReason, Wire};
-use providers::{ErrorKind, Limits, Provider, Remote, Request};
+use providers::{ErrorKind, Http, Limits, Provider, Remote, Request};
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::server::{Server, named};
-use crate::{limits, message, remote, request, results, weather};
+use crate::{client, limits, message, remote, request, results, weather};
 
 const PROGRAM: &str = "PILOTFISH_TEST_LLMOCK";
 
@@ -72,9 +72,9 @@ const fn chat(id: &'static str, base: &'static str, path: &'static str) -> Imita
 }
 
 impl Imitated {
-    fn remote(&self, mock: &Mock, limits: Limits) -> Remote {
+    fn remote(&self, mock: &Mock, http: &Http) -> Remote {
         let base_url = format!("{}{}", mock.server.address, self.base);
-        remote(self.id, &base_url, self.wire, Vec::new(), limits)
+        remote(self.id, &base_url, self.wire, Vec::new(), http)
     }
 
     /// A question that no other test and no other provider asks: what is the same counts as asked
@@ -155,9 +155,10 @@ fn fail(to: &Imitated, status: u16, retry_after: Option<f64>, times: u32) -> Val
 #[tokio::test]
 async fn every_imitated_provider_lists_answers_and_calls_tools() {
     let Some(mock) = Mock::start(&[]) else { return };
+    let http = client();
     join_all(IMITATED.iter().map(|imitated| {
         let name = imitated.name();
-        let provider = imitated.remote(&mock, limits());
+        let provider = imitated.remote(&mock, &http);
         async move {
             let listed = provider.list_models(crate::key()).await.unwrap();
             assert!(!listed.is_empty(), "{name}");
@@ -194,10 +195,11 @@ async fn every_imitated_provider_lists_answers_and_calls_tools() {
 #[tokio::test]
 async fn every_imitated_provider_is_asked_again_no_sooner_than_it_says() {
     let Some(mock) = Mock::start(&[]) else { return };
+    let http = client();
     join_all(IMITATED.iter().map(|imitated| {
         let mock = &mock;
         let name = imitated.name();
-        let provider = imitated.remote(mock, limits());
+        let provider = imitated.remote(mock, &http);
         async move {
             for (status, retry_after, times) in
                 [(429, Some(0.6), 1), (503, Some(0.3), 1), (500, None, 2)]
@@ -222,10 +224,11 @@ async fn every_imitated_provider_is_asked_again_no_sooner_than_it_says() {
 #[tokio::test]
 async fn what_every_imitated_provider_refuses_is_told_by_its_kind() {
     let Some(mock) = Mock::start(&[]) else { return };
+    let http = client();
     join_all(IMITATED.iter().map(|imitated| {
         let mock = &mock;
         let name = imitated.name();
-        let provider = imitated.remote(mock, limits());
+        let provider = imitated.remote(mock, &http);
         async move {
             for (status, times, kind) in [
                 (400, 1, ErrorKind::InvalidRequest),
@@ -257,9 +260,10 @@ async fn a_conversation_that_is_too_long_is_told_as_such_by_every_imitated_provi
     let Some(mock) = Mock::start(&[("LLMOCK_CONTEXT_WINDOW", "300")]) else {
         return;
     };
+    let http = client();
     join_all(IMITATED.iter().map(|imitated| {
         let name = imitated.name();
-        let provider = imitated.remote(&mock, limits());
+        let provider = imitated.remote(&mock, &http);
         async move {
             let asked = imitated.request(&"ships and ".repeat(400));
             let error = Answer::to(&provider, &asked).await.end.unwrap_err();
@@ -273,6 +277,7 @@ async fn a_conversation_that_is_too_long_is_told_as_such_by_every_imitated_provi
 /// What becomes of an answer with a fault in its stream, on every wire.
 async fn breaks(kind: &str, limits: Limits) {
     let Some(mock) = Mock::start(&[]) else { return };
+    let http = Http::with_limits(limits).unwrap();
     let whole = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen";
     for imitated in &IMITATED {
         let to = json!({ "path": imitated.path });
@@ -285,7 +290,7 @@ async fn breaks(kind: &str, limits: Limits) {
     }
     let asked = || {
         IMITATED.iter().map(|imitated| {
-            let provider = imitated.remote(&mock, limits);
+            let provider = imitated.remote(&mock, &http);
             let asked = imitated.request(kind);
             async move { (imitated.name(), Answer::to(&provider, &asked).await) }
         })
@@ -328,10 +333,11 @@ async fn a_stream_that_stalls_is_given_up() {
 #[tokio::test]
 async fn a_broken_call_of_a_tool_is_kept_and_can_be_answered() {
     let Some(mock) = Mock::start(&[]) else { return };
+    let http = client();
     join_all(IMITATED.iter().map(|imitated| {
         let mock = &mock;
         let name = imitated.name();
-        let provider = imitated.remote(mock, limits());
+        let provider = imitated.remote(mock, &http);
         async move {
             for kind in ["malformed_arguments", "unknown_tool"] {
                 mock.script(vec![json!({ "type": "tool_fault", "kind": kind,

@@ -40,8 +40,13 @@ fn limits() -> Limits {
     }
 }
 
+/// A client, to be shared: making one reads all certificates of the machine.
+fn client() -> Http {
+    Http::with_limits(limits()).unwrap()
+}
+
 /// The built-in provider of that name, or one of a person's own, at another address.
-fn remote(id: &str, base_url: &str, wire: Wire, headers: Vec<Header>, limits: Limits) -> Remote {
+fn remote(id: &str, base_url: &str, wire: Wire, headers: Vec<Header>, http: &Http) -> Remote {
     let own = Endpoint {
         id: id.parse().unwrap(),
         name: id.to_owned(),
@@ -60,7 +65,7 @@ fn remote(id: &str, base_url: &str, wire: Wire, headers: Vec<Header>, limits: Li
         headers,
         ..known.unwrap_or(own)
     };
-    Remote::new(&endpoint, Http::with_limits(limits).unwrap()).unwrap()
+    Remote::new(&endpoint, http.clone()).unwrap()
 }
 
 fn key() -> Option<Secret<String>> {

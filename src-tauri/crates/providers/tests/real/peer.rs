@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::answer::Answer;
 use crate::server::{Server, named};
-use crate::{key, limits, message, remote, request, user, weather};
+use crate::{client, key, message, remote, request, user, weather};
 
 /// The window with which the server is started, in tokens.
 const WINDOW: u32 = 1_024;
@@ -42,8 +42,9 @@ fn short(text: &str) -> Request {
 async fn a_llama_cpp_server_converses_on_three_wires() {
     let Some(server) = start() else { return };
     let base_url = format!("{}/v1", server.address);
+    let http = client();
     for wire in [Wire::Chat, Wire::Responses, Wire::Messages] {
-        let provider = remote("llama-server", &base_url, wire, Vec::new(), limits());
+        let provider = remote("llama-server", &base_url, wire, Vec::new(), &http);
         let listed = provider.list_models(None).await.unwrap();
         let names: Vec<&str> = listed.iter().map(|model| &*model.model.model).collect();
         assert_eq!(names, ["peer"], "{wire:?}");

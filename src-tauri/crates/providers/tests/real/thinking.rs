@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::llmock::Mock;
-use crate::{aimock, limits, message, remote, request, results, weather};
+use crate::{aimock, client, message, remote, request, results, weather};
 
 /// A provider, its wire, and where it stands under the one server and under the other.
 type Place = (&'static str, Wire, &'static str, &'static str);
@@ -36,9 +36,10 @@ async fn thinking_goes_back_to_its_maker_alone_and_before_its_call() {
     let (Some(thinks), Some(shows)) = (aimock::start(), Mock::start(&[])) else {
         return;
     };
+    let http = client();
     for maker in [OPENAI, ANTHROPIC, GEMINI, DEEPSEEK] {
         let from = format!("{}{}", thinks.address, maker.2);
-        let provider = remote(maker.0, &from, maker.1, Vec::new(), limits());
+        let provider = remote(maker.0, &from, maker.1, Vec::new(), &http);
         let mut asked = request("m", "How is the weather in Paris and in Oslo?");
         asked.tools.push(weather());
         let called = Answer::to(&provider, &asked).await;
@@ -51,14 +52,19 @@ async fn thinking_goes_back_to_its_maker_alone_and_before_its_call() {
         asked.messages.push(message(Role::Assistant, called.parts));
         asked.messages.push(told_it);
 
-        for taker in [OPENAI, ANTHROPIC, GEMINI, DEEPSEEK] {
-            let case = format!("from {} to {}", maker.0, taker.0);
+        let takers = [OPENAI, ANTHROPIC, GEMINI, DEEPSEEK];
+        for taker in takers {
             let at = format!("{}{}", shows.server.address, taker.3);
-            let other = remote(taker.0, &at, taker.1, Vec::new(), limits());
+            let other = remote(taker.0, &at, taker.1, Vec::new(), &http);
             let answer = Answer::to(&other, &asked).await;
-            assert!(answer.end.is_ok(), "{case}: {answer:?}");
-            let body = shows.requests().await.pop().unwrap()["body"].take();
-            let turns = told(&body);
+            assert!(answer.end.is_ok(), "to {taker:?}: {answer:?}");
+        }
+        let shown = shows.requests().await;
+        let last = &shown[shown.len() - takers.len()..];
+        for (taker, request) in takers.iter().zip(last) {
+            let case = format!("from {} to {}", maker.0, taker.0);
+            let body = &request["body"];
+            let turns = told(body);
             let place = |what: &str| turns.iter().position(|turn| turn["type"] == what);
             match taker.0 {
                 _ if taker.0 != maker.0 => {
