@@ -184,6 +184,8 @@ impl Scanner {
         let breaks = is_list || rest.starts_with('>') || interrupts(rest);
         // A table ends at what looks like another block's beginning, however far it is indented.
         if indent > 3 && !(breaks && flow == Flow::Table) {
+            let has_pipe = rest.contains('|');
+            self.kind = Kind::Paragraph { flow, has_pipe };
             return Verdict::default();
         }
         if flow == Flow::Text && line::is_setext_underline(rest) {

@@ -121,6 +121,7 @@ const GROUPS: &[&str] = &[
     "\n</b>\ntext",
     "<b>Title</b>\n```\na\n\nb\n```",
     "\\[\n\\frac{a}{b}\n\\]",
+    "| a | b |\n\tcontinued\n|---|:-:|\n    - deeper",
 ];
 
 fn texts() -> impl Strategy<Value = String> {

@@ -1,3 +1,5 @@
+//! The lists of every provider, as each of them gives it.
+
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use protocol::{Effort, Price};
