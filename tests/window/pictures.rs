@@ -83,7 +83,15 @@ async fn overlays(app: &App, album: &mut Album<'_>, theme: &str) {
 
 async fn settings(app: &App, album: &mut Album<'_>, theme: &str) {
     app.click("settings-button").await;
-    for tab in ["models", "endpoints", "hotkey", "appearance", "about"] {
+    for tab in [
+        "models",
+        "endpoints",
+        "failover",
+        "privacy",
+        "hotkey",
+        "appearance",
+        "about",
+    ] {
         app.click(&format!("settings-tab-{tab}")).await;
         match tab {
             "endpoints" => drop(app.shown("endpoint-add").await),
