@@ -14,6 +14,9 @@ mod waiting;
 use std::ops::ControlFlow;
 
 use protocol::{ProviderId, Wire};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::catalog::Quirks;
 use crate::sse::{Frame, Framer};
@@ -22,6 +25,12 @@ use crate::{ErrorKind, Fault, ProviderEvent, Request};
 /// The code of a fault about a frame that holds no JSON: at the very end of a stream it only means
 /// that the stream was cut there.
 pub(crate) const INVALID_JSON: &str = "invalid_json";
+
+/// The longest name of a model and id of an answer, in bytes.
+const MAX_NAME_BYTES: usize = 256;
+
+/// In xAI's reports a dollar is this many ticks (<https://docs.x.ai/developers/cost-tracking>).
+pub(crate) const TICKS_PER_USD: f64 = 1e10;
 
 /// What asks a model in words to go on with its last message.
 const GO_ON: &str =
@@ -115,6 +124,29 @@ fn unspoken(wire: Wire) -> Fault {
         format!("this version does not speak the wire {name}; use \"chat\""),
     )
     .with_code("unsupported_wire")
+}
+
+/// The name of a model or the id of an answer, when it can be stored and shown.
+pub(crate) fn named(name: Option<&str>) -> Option<String> {
+    let fits = |name: &&str| {
+        (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.contains(char::is_control)
+    };
+    name.filter(fits).map(str::to_owned)
+}
+
+/// A piece of an answer that holds something else than its wire says.
+pub(crate) fn not_understood(why: &str) -> Fault {
+    Fault::new(
+        ErrorKind::Interrupted,
+        format!("a piece of the answer could not be understood ({why}); ask again"),
+    )
+}
+
+/// A field of a provider's, whatever it may send there: the value when it has its type, `None` when it has another.
+pub(crate) fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Ok(T::deserialize(Value::deserialize(deserializer)?).ok())
 }
 
 /// Bytes of an event stream to events, by the rules of one wire.

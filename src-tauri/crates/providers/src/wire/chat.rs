@@ -19,7 +19,7 @@ pub(crate) use encode::encode;
 
 use self::chunk::{Chunk, Content, Delta, UsageReport};
 use self::tools::Calls;
-use super::{INVALID_JSON, Mapper};
+use super::{INVALID_JSON, Mapper, named, not_understood};
 use crate::error::classify;
 use crate::sse::Frame;
 use crate::{ErrorKind, Fault, ProviderEvent};
@@ -33,9 +33,6 @@ const REASONING_CONTENT: &str = "reasoning_content";
 
 /// Under this name a call carries what its maker needs back with it.
 const EXTRA_CONTENT: &str = "extra_content";
-
-/// The longest name of a model and id of an answer, in bytes.
-const MAX_NAME_BYTES: usize = 256;
 
 /// The state of one answer.
 #[derive(Debug, Default)]
@@ -102,13 +99,7 @@ impl ChatMapper {
     }
 
     fn start(&mut self, chunk: &Chunk, out: &mut Vec<ProviderEvent>) {
-        let named = |name: &Option<String>| {
-            let fits = |name: &String| {
-                (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.contains(char::is_control)
-            };
-            name.clone().filter(fits)
-        };
-        let (model, response_id) = (named(&chunk.model), named(&chunk.id));
+        let (model, response_id) = (named(chunk.model.as_deref()), named(chunk.id.as_deref()));
         let speaks = chunk
             .choices
             .as_ref()
@@ -326,13 +317,6 @@ fn detail_text(detail: &Value) -> Option<&str> {
         "reasoning.summary" => detail.get("summary")?.as_str(),
         _ => None,
     }
-}
-
-fn not_understood(why: &str) -> Fault {
-    Fault::new(
-        ErrorKind::Interrupted,
-        format!("a piece of the answer could not be understood ({why}); ask again"),
-    )
 }
 
 #[cfg(test)]

@@ -24,13 +24,10 @@ pub(crate) use encode::encode;
 
 use self::calls::Calls;
 use self::chunk::{Candidate, Chunk, UsageReport};
-use super::{INVALID_JSON, Mapper};
+use super::{INVALID_JSON, Mapper, named, not_understood};
 use crate::error::classify;
 use crate::sse::Frame;
 use crate::{ErrorKind, Fault, ProviderEvent};
-
-/// The longest name of a model and id of an answer, in bytes.
-const MAX_NAME_BYTES: usize = 256;
 
 /// Under this name a part's signature stands in our blob, and on the wire.
 const SIGNATURE: &str = "thoughtSignature";
@@ -90,13 +87,10 @@ impl GeminiMapper {
     }
 
     fn start(&mut self, chunk: &Chunk, out: &mut Vec<ProviderEvent>) {
-        let named = |name: &Option<String>| {
-            let fits = |name: &String| {
-                (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.contains(char::is_control)
-            };
-            name.clone().filter(fits)
-        };
-        let (model, response_id) = (named(&chunk.model_version), named(&chunk.response_id));
+        let (model, response_id) = (
+            named(chunk.model_version.as_deref()),
+            named(chunk.response_id.as_deref()),
+        );
         if self.response_id.is_none() {
             self.response_id.clone_from(&response_id);
         }
@@ -316,13 +310,6 @@ fn concerns_us(data: &str) -> bool {
     serde_json::from_str::<Value>(data).is_ok_and(|value| {
         is_chunk(&value) || value.get("error").is_some_and(|error| !error.is_null())
     })
-}
-
-fn not_understood(why: &str) -> Fault {
-    Fault::new(
-        ErrorKind::Interrupted,
-        format!("a piece of the answer could not be understood ({why}); ask again"),
-    )
 }
 
 #[cfg(test)]

@@ -19,13 +19,10 @@ pub(crate) use encode::encode;
 
 use self::block::Blocks;
 use self::usage::Counter;
-use super::{INVALID_JSON, Mapper};
+use super::{INVALID_JSON, Mapper, named, not_understood};
 use crate::error::classify;
 use crate::sse::Frame;
 use crate::{ErrorKind, Fault, ProviderEvent};
-
-/// The longest name of a model and id of an answer, in bytes.
-const MAX_NAME_BYTES: usize = 256;
 
 /// The state of one answer.
 #[derive(Debug, Default)]
@@ -97,7 +94,11 @@ impl MessagesMapper {
         out: &mut Vec<ProviderEvent>,
     ) -> Result<(), Fault> {
         self.blocks.give_up(out);
-        self.tell(named(message.get("model")), named(message.get("id")), out);
+        self.tell(
+            named(message.get("model").and_then(Value::as_str)),
+            named(message.get("id").and_then(Value::as_str)),
+            out,
+        );
         if let Some(Value::Array(content)) = message.remove("content") {
             for (block, index) in content.into_iter().zip(0..) {
                 let block = object(Some(block), "content")?;
@@ -126,7 +127,7 @@ impl MessagesMapper {
     /// A block that says that another model answers from here on.
     fn tell_fallback(&mut self, block: &Map<String, Value>, out: &mut Vec<ProviderEvent>) {
         if block.get("type").and_then(Value::as_str) == Some("fallback")
-            && let Some(model) = named(block.get("to").and_then(|to| to.get("model")))
+            && let Some(model) = named(block.get("to").and_then(|to| to.get("model")?.as_str()))
         {
             let response_id = self.told.take().and_then(|(_, id)| id);
             self.tell(Some(model), response_id, out);
@@ -229,25 +230,11 @@ fn carries_answer(name: &str) -> bool {
         || name.starts_with("content_block_")
 }
 
-/// A name that can be stored and shown.
-fn named(value: Option<&Value>) -> Option<String> {
-    let name = value?.as_str()?;
-    let fits = (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.contains(char::is_control);
-    fits.then(|| name.to_owned())
-}
-
 fn object(value: Option<Value>, of: &str) -> Result<Map<String, Value>, Fault> {
     match value {
         Some(Value::Object(map)) => Ok(map),
         _ => Err(not_understood(&format!("a {of} holds no object")).with_code("invalid_event")),
     }
-}
-
-fn not_understood(why: &str) -> Fault {
-    Fault::new(
-        ErrorKind::Interrupted,
-        format!("a piece of the answer could not be understood ({why}); ask again"),
-    )
 }
 
 #[cfg(test)]

@@ -20,13 +20,10 @@ pub(crate) use encode::encode;
 
 use self::event::{Event, Response, UsageReport};
 use self::items::{Items, Place, Section};
-use super::{INVALID_JSON, Mapper};
+use super::{INVALID_JSON, Mapper, named, not_understood};
 use crate::error::classify;
 use crate::sse::Frame;
 use crate::{ErrorKind, Fault, ProviderEvent};
-
-/// The longest name of a model and id of an answer, in bytes.
-const MAX_NAME_BYTES: usize = 256;
 
 /// The state of one answer.
 #[derive(Debug, Default)]
@@ -144,17 +141,11 @@ impl ResponsesMapper {
 
     /// Tells who answers, when that is news.
     fn introduce(&mut self, response: &Response, out: &mut Vec<ProviderEvent>) {
-        let named = |name: &Option<String>| {
-            let fits = |name: &String| {
-                (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.contains(char::is_control)
-            };
-            name.clone().filter(fits)
-        };
-        let model = named(&response.model);
+        let model = named(response.model.as_deref());
         if !self.started || (!self.model_known && model.is_some()) {
             self.started = true;
             self.model_known |= model.is_some();
-            let response_id = named(&response.id);
+            let response_id = named(response.id.as_deref());
             out.push(ProviderEvent::Started { model, response_id });
         }
         if let Some(tools) = &response.tools {
@@ -314,13 +305,6 @@ fn delta(delta: Option<Value>) -> Result<String, Fault> {
         None | Some(Value::Null) => Ok(String::new()),
         Some(_) => Err(not_understood("its text is none").with_code("invalid_event")),
     }
-}
-
-fn not_understood(why: &str) -> Fault {
-    Fault::new(
-        ErrorKind::Interrupted,
-        format!("a piece of the answer could not be understood ({why}); ask again"),
-    )
 }
 
 #[cfg(test)]

@@ -2,12 +2,10 @@
 //! their type, because dropping them unseen would lose text; all others are read when they can be.
 
 use protocol::Usage;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-/// xAI counts money in ticks: this many are a US dollar.
-const TICKS_PER_USD: f64 = 1e10;
+use crate::wire::{TICKS_PER_USD, lenient};
 
 /// A chunk, or a whole answer of a server that does not stream.
 #[derive(Debug, Default)]
@@ -210,11 +208,4 @@ pub(super) fn piece_text(piece: &Value) -> (String, String) {
         Some("text" | "output_text") => (String::new(), field("text")),
         _ => (String::new(), String::new()),
     }
-}
-
-/// The value when it has its type, `None` when it has another.
-fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    Ok(T::deserialize(Value::deserialize(deserializer)?).ok())
 }

@@ -3,9 +3,10 @@
 //! Parts are kept whole: what we do not know of them goes back as it came.
 
 use protocol::Usage;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Map, Value};
+
+use crate::wire::lenient;
 
 /// A chunk, or a whole answer.
 #[derive(Debug, Default, Deserialize)]
@@ -86,11 +87,4 @@ impl UsageReport {
             ..known.clone()
         }
     }
-}
-
-/// The value when it has its type, `None` when it has another.
-fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    Ok(T::deserialize(Value::deserialize(deserializer)?).ok())
 }

@@ -3,12 +3,10 @@
 //! read when it can be.
 
 use protocol::Usage;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::Value;
 
-/// In xAI's reports a dollar is this many ticks (<https://docs.x.ai/developers/cost-tracking>).
-const TICKS_PER_USD: f64 = 1e10;
+use crate::wire::{TICKS_PER_USD, lenient};
 
 /// An event. The name that the stream gives it is the same as its type.
 #[derive(Debug, Default, Deserialize)]
@@ -112,11 +110,4 @@ impl UsageReport {
         };
         (usage != Usage::default()).then_some(usage)
     }
-}
-
-/// The value when it has its type, `None` when it has another.
-fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    Ok(T::deserialize(Value::deserialize(deserializer)?).ok())
 }
