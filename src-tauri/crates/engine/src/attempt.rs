@@ -6,8 +6,8 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use jiff::tz::TimeZone;
-use protocol::{AppError, Fit, Message, MessageState, ModelRef, Part, Purpose, Role, Secret, Wire};
-use providers::{ProviderError, ProviderEvent, Request, RequestMessage, ToolChoice};
+use protocol::{AppError, Fit, Message, MessageState, ModelRef, Part, Purpose, Role, Secret};
+use providers::{ProviderError, ProviderEvent, Request, RequestMessage};
 use store::Summary;
 
 use crate::checkpoint::Checkpoint;
@@ -17,7 +17,6 @@ use crate::files::Files;
 use crate::grown::{Grown, Origin};
 use crate::outcome::{self, Before, Outcome};
 use crate::route::Route;
-use crate::translate;
 use crate::turn::Job;
 use crate::turns::Turn;
 use crate::{Engine, clock, summary};
@@ -103,7 +102,7 @@ pub(crate) async fn ask(
         let shorter = fitted.shorter();
         draft.set_dropped(fitted.dropped);
         before.sent_tokens = Some(fitted.tokens + prepared.kept_tokens);
-        let request = prepared.request(turn, job, route, &material.files, &material.system, fitted);
+        let request = prepared.request(turn, job, route, material, fitted);
         let Some(_place) = turn.cancel.run_until_cancelled(route.place()).await else {
             return Ok(Outcome::Stopped);
         };
@@ -193,8 +192,7 @@ impl Prepared {
         turn: &Turn,
         job: &Job,
         route: &Route,
-        files: &Files,
-        system: &str,
+        material: &Material,
         fitted: Fitted,
     ) -> Request {
         let mut messages = fitted.messages;
@@ -203,25 +201,14 @@ impl Prepared {
             parts,
         }));
         let shown = messages.iter().flat_map(|message| &message.parts);
-        let attachments = files.shown_in(shown);
-        // A server of that wire refuses calls of tools that the request does not describe.
-        let tools = match route.wire() {
-            Wire::Messages => translate::called_tools(&messages),
-            Wire::Inhouse | Wire::Chat | Wire::Responses | Wire::Gemini => Vec::new(),
-        };
-        let tool_choice = match tools.is_empty() {
-            true => ToolChoice::Auto,
-            false => ToolChoice::None,
-        };
+        let attachments = material.files.shown_in(shown);
         Request {
             model: route.model.model.clone(),
-            system: system.to_owned(),
+            system: material.system.clone(),
             messages,
             effort: job.effort,
             cache_key: Some(turn.draft.started().conversation_id.to_string()),
             continue_last: self.kept.is_some(),
-            tools,
-            tool_choice,
             attachments,
             ..Request::default()
         }

@@ -2,15 +2,11 @@
 //! asking anyone.
 
 use protocol::{
-    AppError, Conversation, Cost, ErrorCode, Estimate, EstimateRequest, Message, Model, ModelRef,
-    Price, Usage,
+    AppError, Conversation, Cost, Estimate, EstimateRequest, Message, Model, ModelRef, Price, Usage,
 };
 
 use crate::files::Files;
-use crate::{Engine, context, cost, egress, endpoints};
-
-/// The longest text, in bytes: as long as a message may be.
-const TEXT_BYTES: usize = 1 << 20;
+use crate::{Engine, context, cost, egress, endpoints, send};
 
 /// Tokens of a short answer.
 const SHORT_ANSWER: u64 = 100;
@@ -23,12 +19,7 @@ impl Engine {
     /// `InvalidRequest` for a text over 1 MiB; `NotFound` for an unknown conversation or provider;
     /// the store's.
     pub async fn estimate(&self, request: EstimateRequest) -> Result<Estimate, AppError> {
-        if request.text.len() > TEXT_BYTES {
-            return Err(AppError::new(
-                ErrorCode::InvalidRequest,
-                "text: a message has 1 MiB at most",
-            ));
-        }
+        send::check_length(&request.text)?;
         let conversation = match request.conversation_id {
             Some(id) => Some(self.conversation(id).await?),
             None => None,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use inhouse::DEFAULT;
-use protocol::{AppError, Endpoint, Model, ModelRef, Wire};
+use protocol::{AppError, Endpoint, Model, ModelRef};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Engine;
@@ -21,13 +21,6 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// What is spoken there.
-    pub(crate) fn wire(&self) -> Wire {
-        self.endpoint
-            .as_ref()
-            .map_or(Wire::Inhouse, |endpoint| endpoint.wire)
-    }
-
     /// Waits for room for one answer, where that is limited; it is held until the guard is dropped.
     pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
         // Nobody closes the semaphore, so there is always a place in the end.

@@ -5,8 +5,7 @@
 use std::collections::HashSet;
 
 use protocol::{Message, Model, ModelRef, Part, ProviderBlob, Role, Wire};
-use providers::{Attached, RequestMessage, Tool};
-use serde_json::json;
+use providers::Attached;
 
 use crate::files::{self, Files};
 
@@ -166,23 +165,6 @@ impl Reader {
             && blob.provider == self.model.provider
             && blob.model == self.model.model
     }
-}
-
-/// The tools that are called in a request, as far as they are known from that: by their name.
-pub(crate) fn called_tools(messages: &[RequestMessage]) -> Vec<Tool> {
-    let mut tools: Vec<Tool> = Vec::new();
-    for part in messages.iter().flat_map(|message| &message.parts) {
-        if let Part::ToolCall { name, .. } = part
-            && tools.iter().all(|tool| tool.name != *name)
-        {
-            tools.push(Tool {
-                name: name.clone(),
-                description: "A tool of an earlier part of the conversation".to_owned(),
-                schema: json!({ "type": "object" }),
-            });
-        }
-    }
-    tools
 }
 
 /// The note in the place of what a model does not get.
