@@ -160,8 +160,10 @@ fn begin_opening(tasks: &Tasks, paths: Paths) -> OpeningEngine {
     let (opened, opening) = oneshot::channel();
     drop(tauri::async_runtime::spawn(tasks.0.track_future(
         async move {
-            // Nobody waits for it any more when there is no window.
-            drop(opened.send(open_engine(&paths).await));
+            // When there is no window nobody waits for it any more, and it has to be closed.
+            if let Err(Ok(engine)) = opened.send(open_engine(&paths).await) {
+                engine.shutdown().await;
+            }
         },
     )));
     opening
@@ -204,7 +206,10 @@ async fn hear(app: AppHandle, mut instance: summon::Instance) {
 /// ends. Nothing of it may hold up the first frame.
 async fn summonable(app: AppHandle) {
     let engine = app.state::<Engine>().inner().clone();
-    windows::open_quick_after_first_frame(&app).await;
+    tokio::select! {
+        () = windows::open_quick_after_first_frame(&app) => {}
+        () = engine.closed() => return,
+    }
     engine.look_through_library().await;
     if let Err(error) = tray::open(&app, &engine).await {
         tracing::warn!(%error, "no tray icon");
